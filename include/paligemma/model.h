@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file paligemma/model.h
+ * The network: PaliGemmaForConditionalGeneration.
+ * Sources: PaliGemma (arXiv 2407.07726), PaliGemma 2 (arXiv 2412.03555), Gemma 2 (arXiv 2408.00118),
+ * SigLIP (arXiv 2303.15343); reference: transformers/models/paligemma/modeling_paligemma.py, 5.23.0.
+ */
+#ifndef PALIGEMMA_MODEL_H
+#define PALIGEMMA_MODEL_H
+
+#include <paligemma/base.h>
+#include <paligemma/config.h>
+#include <paligemma/inputs.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Immutable once loaded; shared by any number of threads. Caches and features hold a reference to it. */
+typedef struct pali_model pali_model;
+
+typedef struct pali_model_options {
+    size_t struct_size;
+    pali_dtype dtype;           /**< PALI_FLOAT32 or PALI_BFLOAT16; 0 (default): bfloat16 for bfloat16 files, else float32 */
+    int32_t threads;            /**< 0 (default): OpenMP's own number */
+    pali_progress_fn progress;  /**< may be NULL */
+    void *progress_user;
+    uint64_t reserved[4];
+} pali_model_options;
+
+#define PALI_MODEL_OPTIONS_INIT { sizeof(pali_model_options), (pali_dtype)0, 0, NULL, NULL, { 0, 0, 0, 0 } }
+PALI_API void pali_model_options_init(pali_model_options *options);
+
+/**
+ * Opens the checkpoint directory `path` (config.json and safetensors). Weights stay in the memory-mapped files; only
+ * those whose type the chosen dtype cannot use as they are get converted, with progress. Norms and biases are float32.
+ * @return PALI_ERROR_IO, PALI_ERROR_FORMAT (the message names the tensor that is missing, unexpected or wrongly
+ * shaped), PALI_ERROR_UNSUPPORTED, PALI_ERROR_CANCELLED. Since 0.1.
+ */
+PALI_API pali_status pali_model_load(pali_model **out, const char *path, const pali_model_options *options,
+                                     pali_error **error);
+
+/** Ends the caller's hold on the model; it goes when the last cache or feature set that refers to it has gone. */
+PALI_API void pali_model_free(pali_model *model);
+
+/** The model's configuration, borrowed. Since 0.1. */
+PALI_API const pali_config *pali_model_config(const pali_model *model);
+
+/** PALI_FLOAT32 or PALI_BFLOAT16. Since 0.1. */
+PALI_API pali_dtype pali_model_dtype(const pali_model *model);
+
+/* ---- image features ---- */
+
+/** What the tower and the projector make of pictures: computed once, used in any number of passes. Immutable. */
+typedef struct pali_image_features pali_image_features;
+
+/** Runs tower and projector on `pixel_values` [images, 3, size, size] float32. Holds a reference to the model. */
+PALI_API pali_status pali_model_image_features(pali_image_features **out, pali_model *model,
+                                               const pali_tensor *pixel_values, pali_error **error);
+
+PALI_API void pali_image_features_free(pali_image_features *features);
+
+/** [images, tokens per image, hidden] float32, not divided by sqrt(hidden) (Transformers >= 5.4). Borrowed. Since 0.1. */
+PALI_API const pali_tensor *pali_image_features_tensor(const pali_image_features *features);
+
+/* ---- key/value cache ---- */
+
+/** Keys and values of the tokens seen so far, for each row of a batch. Belongs to one thread at a time. */
+typedef struct pali_cache pali_cache;
+
+typedef struct pali_cache_options {
+    size_t struct_size;
+    int64_t rows;     /**< sequences; default 1 */
+    int64_t capacity; /**< tokens per row to make room for at once; 0 (default): grow as needed */
+    int32_t fixed;    /**< 1: never grow past `capacity`, PALI_ERROR_LIMIT instead ("static" cache) */
+    int32_t reserved0;
+    uint64_t reserved[4];
+} pali_cache_options;
+
+#define PALI_CACHE_OPTIONS_INIT { sizeof(pali_cache_options), 1, 0, 0, 0, { 0, 0, 0, 0 } }
+PALI_API void pali_cache_options_init(pali_cache_options *options);
+
+/** An empty cache for `model`, which it keeps alive. Since 0.1. */
+PALI_API pali_status pali_cache_create(pali_cache **out, pali_model *model, const pali_cache_options *options,
+                                       pali_error **error);
+
+PALI_API void pali_cache_free(pali_cache *cache);
+
+/** Tokens stored in row `row`, padding included. Since 0.1. */
+PALI_API int64_t pali_cache_length(const pali_cache *cache, int64_t row);
+
+/** Forgets all tokens from `length` on, in every row: rolling back to a prefix is exact. Since 0.1. */
+PALI_API pali_status pali_cache_truncate(pali_cache *cache, int64_t length, pali_error **error);
+
+/** Forgets everything; the memory stays. Since 0.1. */
+PALI_API void pali_cache_reset(pali_cache *cache);
+
+/* ---- forward ---- */
+
+typedef struct pali_forward_options {
+    size_t struct_size;
+    pali_cache *cache;                   /**< read and extended by this pass, or NULL */
+    const pali_image_features *features; /**< instead of pixel_values, or NULL */
+    int64_t logits_to_keep;              /**< 0: all positions; n: the last n */
+    const int64_t *logits_index;         /**< positions to keep instead, ascending or not, or NULL */
+    size_t n_logits_index;
+    int64_t prefix_length;               /**< without token_type_ids: this many leading tokens are prefix; -1 (default): all
+                                              tokens of a first pass, none once the cache holds tokens */
+    int32_t output_hidden_states;
+    int32_t output_attentions;
+    pali_progress_fn progress;           /**< called between layers, may cancel; may be NULL */
+    void *progress_user;
+    uint64_t reserved[4];
+} pali_forward_options;
+
+#define PALI_FORWARD_OPTIONS_INIT \
+    { sizeof(pali_forward_options), NULL, NULL, 0, NULL, 0, -1, 0, 0, NULL, NULL, { 0, 0, 0, 0 } }
+PALI_API void pali_forward_options_init(pali_forward_options *options);
+
+/** What a forward pass returns. Immutable. */
+typedef struct pali_outputs pali_outputs;
+
+/**
+ * One pass over the tensors in `inputs` (see inputs.h): needs input_ids or inputs_embeds. Tokens of type 0 see each
+ * other both ways, tokens of type 1 are causal and see every token before them within the layer's window; padding is
+ * seen by nobody (PARITY §10). Positions count from 1 + the cache's length unless position_ids says otherwise.
+ *
+ * Tensors in `*out`, all float32: `logits` [batch, kept, vocabulary]; `loss` [] and `token_loss` [batch, length - 1]
+ * with labels; `last_hidden_state` [batch, length, hidden]; `image_hidden_states` [images, tokens, hidden];
+ * `hidden_states.N` (N = 0…layers) and `attentions.N` [batch, heads, length, keys] when asked for.
+ * @return PALI_ERROR_SHAPE when tensors do not fit, or image tokens and image features differ in number. Since 0.1.
+ */
+PALI_API pali_status pali_model_forward(pali_outputs **out, pali_model *model, const pali_inputs *inputs,
+                                        const pali_forward_options *options, pali_error **error);
+
+PALI_API void pali_outputs_free(pali_outputs *outputs);
+PALI_API size_t pali_outputs_count(const pali_outputs *outputs);
+PALI_API const char *pali_outputs_name(const pali_outputs *outputs, size_t index);
+/** The tensor `name`, borrowed, or NULL if it is not there. Since 0.1. */
+PALI_API const pali_tensor *pali_outputs_get(const pali_outputs *outputs, const char *name);
+/** Writes all tensors to a safetensors file. Since 0.1. */
+PALI_API pali_status pali_outputs_save(const pali_outputs *outputs, const char *path, pali_error **error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/** @file paligemma/paligemma.h  The whole interface of libpaligemma. */
+#ifndef PALIGEMMA_PALIGEMMA_H
+#define PALIGEMMA_PALIGEMMA_H
+
+#include <paligemma/base.h>
+#include <paligemma/checkpoint.h>
+#include <paligemma/config.h>
+#include <paligemma/generate.h>
+#include <paligemma/image.h>
+#include <paligemma/inputs.h>
+#include <paligemma/model.h>
+#include <paligemma/processor.h>
+#include <paligemma/structured.h>
+
+#endif
