@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PALI_MODEL_IMAGE_FEATURES_H
+#define PALI_MODEL_IMAGE_FEATURES_H
+
+#include "core/watch.h"
+#include "model/network.h"
+
+struct pali_image_features {
+    pali_model *model; /* a reference */
+    float *data;
+    pali_tensor tensor; /* [images, patches, text hidden] float32, a view of data */
+};
+
+pali_status pali__check_pixel_values(const pali_model *model, const pali_tensor *pixels, pali_error **error);
+
+/* As pali_model_image_features, with progress. */
+pali_status pali__image_features_compute(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
+                                         const struct pali__watch *watch, pali_error **error);
+
+#endif

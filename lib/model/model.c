@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The model as a handle: opened, shared, ended. */
+#include "model/network.h"
+
+#include <paligemma/checkpoint.h>
+
+#include "checkpoint/tensors.h"
+#include "core/memory.h"
+#include "core/options.h"
+#include "model/load.h"
+
+void pali_model_options_init(pali_model_options *options)
+{
+    *options = (pali_model_options)PALI_MODEL_OPTIONS_INIT;
+}
+
+static pali_status check_options(const pali_model_options *options, pali_error **error)
+{
+    if (options->dtype != 0 && options->dtype != PALI_FLOAT32 && options->dtype != PALI_BFLOAT16)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "a model runs in float32 or bfloat16, not in %s",
+                          pali_dtype_name(options->dtype));
+    if (options->threads < 0 || options->threads > 4096)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "the number of threads should be 0…4096 and is %d",
+                          (int)options->threads);
+    return PALI_OK;
+}
+
+/* bfloat16 where the checkpoint's largest tensor is, float32 elsewhere. */
+static pali_dtype natural_dtype(const pali_checkpoint *checkpoint)
+{
+    const pali_tensor *embedding = pali__checkpoint_find(checkpoint, PALI__EMBEDDING_NAME);
+
+    if (!embedding)
+        embedding = pali__checkpoint_find(checkpoint, PALI__HEAD_NAME);
+    return embedding && embedding->dtype == PALI_BFLOAT16 ? PALI_BFLOAT16 : PALI_FLOAT32;
+}
+
+pali_status pali_model_load(pali_model **out, const char *path, const pali_model_options *options, pali_error **error)
+{
+    pali_model_options chosen = PALI_MODEL_OPTIONS_INIT;
+    pali_model *model = NULL;
+    pali_status status;
+
+    if (!out || !path)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_model_load: %s is NULL", out ? "path" : "out");
+    *out = NULL;
+    TRY(pali__options_take(&chosen, sizeof chosen, options, "pali_model_options", error));
+    TRY(check_options(&chosen, error));
+    model = pali__calloc(1, sizeof *model);
+    if (!model)
+        return pali__no_memory(error, sizeof *model);
+    atomic_init(&model->references, 1);
+
+    status = pali_config_load(&model->config, path, error);
+    if (status != PALI_OK)
+        goto failed;
+    model->settings = pali__config_settings(model->config);
+    status = pali_checkpoint_open(&model->checkpoint, path, error);
+    if (status != PALI_OK)
+        goto failed;
+    pali_dtype dtype = chosen.dtype ? chosen.dtype : natural_dtype(model->checkpoint);
+    pali__compute_init(&model->compute, dtype, chosen.threads);
+    status = pali__model_load_weights(model, path, dtype, chosen.progress, chosen.progress_user, error);
+    if (status != PALI_OK)
+        goto failed;
+    *out = model;
+    return PALI_OK;
+
+failed:
+    pali_model_free(model);
+    return status;
+}
+
+pali_model *pali__model_retain(pali_model *model)
+{
+    atomic_fetch_add_explicit(&model->references, 1, memory_order_relaxed);
+    return model;
+}
+
+void pali_model_free(pali_model *model)
+{
+    if (!model || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) > 1)
+        return;
+    for (size_t i = 0; i < model->n_owned; i++)
+        pali__aligned_free(model->owned[i]);
+    pali__free(model->owned);
+    pali__network_clear(&model->network);
+    pali_checkpoint_free(model->checkpoint);
+    pali_config_free(model->config);
+    pali__free(model);
+}
+
+const pali_config *pali_model_config(const pali_model *model)
+{
+    return model ? model->config : NULL;
+}
+
+pali_dtype pali_model_dtype(const pali_model *model)
+{
+    return model ? model->compute.dtype : (pali_dtype)0;
+}

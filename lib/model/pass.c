@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/pass.h"
+
+#include "core/memory.h"
+
+/* The MLP is wide (8 times the hidden size in Gemma 1), so it runs over this many rows at a time: enough to keep the
+ * matrix product at its peak, and a long prompt does not need gigabytes. */
+#define MLP_ROWS 1024
+
+static size_t aligned(int64_t count, size_t size)
+{
+    return ((size_t)count * size + 63) / 64 * 64;
+}
+
+static size_t scratch_size(const pali_model *model, int64_t max_rows)
+{
+    const struct pali__decoder *decoder = &model->network.decoder;
+    size_t size = pali__linear_scratch(&model->compute, max_rows, &decoder->head);
+
+    for (int64_t i = 0; i < model->settings->text.num_hidden_layers; i++) {
+        const struct pali__decoder_block *block = &decoder->blocks[i];
+        const struct pali__matrix *all[] = { &block->q,    &block->k,  &block->v,   &block->o,
+                                             &block->gate, &block->up, &block->down };
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++) {
+            size_t needed = pali__linear_scratch(&model->compute, max_rows, all[j]);
+            size = needed > size ? needed : size;
+        }
+    }
+    return size;
+}
+
+pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, struct pali__kv *kv, int64_t max_rows,
+                            pali_error **error)
+{
+    const struct pali__text_config *config = &model->settings->text;
+    int64_t q_width = config->num_attention_heads * config->head_dim;
+    int64_t kv_width = config->num_key_value_heads * config->head_dim;
+    int64_t mlp_rows = max_rows < MLP_ROWS ? max_rows : MLP_ROWS;
+    struct { void *slot; int64_t count; size_t size; } parts[] = {
+        { &pass->h, max_rows * config->hidden_size, sizeof(float) },
+        { &pass->x, max_rows * config->hidden_size, sizeof(float) },
+        { &pass->q, max_rows * q_width, sizeof(float) },
+        { &pass->k, max_rows * kv_width, sizeof(float) },
+        { &pass->v, max_rows * kv_width, sizeof(float) },
+        { &pass->mixed, max_rows * q_width, sizeof(float) },
+        { &pass->gate, mlp_rows * config->intermediate_size, sizeof(float) },
+        { &pass->up, mlp_rows * config->intermediate_size, sizeof(float) },
+        { &pass->positions, max_rows, sizeof(int64_t) },
+        { &pass->real, max_rows, 1 },
+        { &pass->type, max_rows, 1 },
+    };
+    size_t n_parts = sizeof parts / sizeof *parts, size = scratch_size(model, max_rows);
+    char *next;
+
+    *pass = (struct pali__pass){ .model = model, .kv = kv, .max_rows = max_rows, .max_mlp_rows = mlp_rows };
+    for (size_t i = 0; i < n_parts; i++)
+        size += aligned(parts[i].count, parts[i].size);
+    pass->block = next = pali__aligned_malloc(size);
+    if (!next)
+        return pali__no_memory(error, size);
+    for (size_t i = 0; i < n_parts; i++) {
+        *(void **)parts[i].slot = next;
+        next += aligned(parts[i].count, parts[i].size);
+    }
+    pass->scratch = next;
+    return PALI_OK;
+}
+
+void pali__pass_clear(struct pali__pass *pass)
+{
+    pali__aligned_free(pass->block);
+    *pass = (struct pali__pass){ 0 };
+}

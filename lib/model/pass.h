@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One run of the decoder over the tokens of one or more sequences, which lie one after another in its rows: a batch of
+ * prompts, or one new token of each. All activations stand in one arena that is sized once, for the most rows that any
+ * run of it will have; a decode step therefore allocates nothing.
+ */
+#ifndef PALI_MODEL_PASS_H
+#define PALI_MODEL_PASS_H
+
+#include "cache/kv_store.h"
+#include "core/watch.h"
+#include "model/network.h"
+
+struct pali__sequence {
+    int64_t first, length; /* its rows */
+    int64_t cache_row;     /* its row in the cache, if there is one */
+};
+
+/* Copies that the caller wants of what happens between the layers. NULL: not wanted. */
+struct pali__taps {
+    float **hidden_states; /* [layers + 1] buffers of [n_rows, hidden] */
+    float **attentions;    /* [layers] buffers of [sequences, heads, length, keys] */
+};
+
+struct pali__pass {
+    const pali_model *model;
+    struct pali__kv *kv; /* read and extended, or NULL */
+
+    /* What the caller sets before each run. */
+    const struct pali__sequence *sequences;
+    int64_t n_sequences, n_rows;
+    int64_t *positions;         /* [n_rows] in the arena */
+    uint8_t *real, *type;       /* [n_rows] in the arena */
+    float *h;                   /* [n_rows, hidden] in the arena: the rows that enter, then the residual stream */
+    struct pali__taps taps;
+    const struct pali__watch *watch;
+
+    /* The arena. */
+    int64_t max_rows;
+    float *x;                   /* [max_rows, hidden]; after a run: the last hidden states, normed */
+    float *q, *k, *v, *mixed;   /* [max_rows, heads · head_dim] */
+    float *gate, *up;           /* [max_mlp_rows, intermediate] */
+    int64_t max_mlp_rows;
+    void *scratch;
+    void *block;
+};
+
+pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, struct pali__kv *kv, int64_t max_rows,
+                            pali_error **error);
+void pali__pass_clear(struct pali__pass *pass); /* of a zeroed one: nothing */
+
+/* Runs all blocks and the final norm on pass->h. With a cache, the rows are in it afterwards; after a failure it is as
+ * before. */
+pali_status pali__decoder_run(struct pali__pass *pass, pali_error **error);
+
+/* logits[i] = cap(head · x[rows[i]]) for the chosen rows of the last run, [n_rows, vocabulary]. `gathered` has room for
+ * [n_rows, hidden]. */
+pali_status pali__lm_head(struct pali__pass *pass, float *logits, const int64_t *rows, int64_t n_rows, float *gathered,
+                          pali_error **error);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SigLIP So400m/14, the tower of every PaliGemma (arXiv 2303.15343; transformers/models/siglip/modeling_siglip.py):
+ *
+ *   x = W·patch + b + position                      patches row by row, top left first; no class token
+ *   x += out(attention(layer_norm1(x)))             16 heads, no mask, scale head_dim^-1/2
+ *   x += fc2(gelu_tanh(fc1(layer_norm2(x))))        27 blocks
+ *   features = projector(post_layernorm(x))         all patches; no pooling head
+ */
+#include "model/vision.h"
+
+#include <math.h>
+
+#include "core/memory.h"
+
+/* The activations of one picture, in one allocation. */
+struct tower {
+    const pali_model *model;
+    const struct pali__vision_config *config;
+    const struct pali__compute *compute;
+    int64_t n; /* patches */
+    float *patches;           /* [n, channels · patch · patch] */
+    float *x, *normed;        /* [n, hidden] */
+    float *q, *k, *v, *mixed; /* [n, hidden] */
+    float *wide;              /* [n, intermediate] */
+    void *scratch;
+    void *block;
+};
+
+static size_t largest(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t scratch_size(const pali_model *model)
+{
+    const struct pali__vision *vision = &model->network.vision;
+    int64_t n = model->settings->vision.num_patches;
+    size_t size = pali__linear_scratch(&model->compute, n, &vision->patch_embedding.weight);
+
+    size = largest(size, pali__linear_scratch(&model->compute, n, &model->network.projector.weight));
+    for (int64_t i = 0; i < model->settings->vision.num_hidden_layers; i++) {
+        const struct pali__vision_block *block = &vision->blocks[i];
+        const struct pali__dense *all[] = { &block->q, &block->k, &block->v, &block->out, &block->fc1, &block->fc2 };
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
+            size = largest(size, pali__linear_scratch(&model->compute, n, &all[j]->weight));
+    }
+    return size;
+}
+
+static pali_status tower_init(struct tower *tower, const pali_model *model, pali_error **error)
+{
+    const struct pali__vision_config *config = &model->settings->vision;
+    int64_t n = config->num_patches, hidden = config->hidden_size;
+    int64_t patch_width = config->num_channels * config->patch_size * config->patch_size;
+    struct { float **slot; int64_t count; } parts[] = {
+        { &tower->patches, n * patch_width }, { &tower->x, n * hidden }, { &tower->normed, n * hidden },
+        { &tower->q, n * hidden }, { &tower->k, n * hidden }, { &tower->v, n * hidden },
+        { &tower->mixed, n * hidden }, { &tower->wide, n * config->intermediate_size },
+    };
+    size_t n_parts = sizeof parts / sizeof *parts, size = scratch_size(model), offset = 0;
+
+    *tower = (struct tower){ .model = model, .config = config, .compute = &model->compute, .n = n };
+    for (size_t i = 0; i < n_parts; i++)
+        size += (size_t)(parts[i].count + 15) / 16 * 64;
+    tower->block = pali__aligned_malloc(size);
+    if (!tower->block)
+        return pali__no_memory(error, size);
+    for (size_t i = 0; i < n_parts; i++) {
+        *parts[i].slot = (float *)(void *)((char *)tower->block + offset);
+        offset += (size_t)(parts[i].count + 15) / 16 * 64;
+    }
+    tower->scratch = (char *)tower->block + offset;
+    return PALI_OK;
+}
+
+static pali_status linear(struct tower *tower, float *y, const float *x, const struct pali__dense *dense,
+                          enum pali__store store, pali_error **error)
+{
+    return pali__linear(tower->compute, y, x, tower->n, &dense->weight, dense->bias, store, tower->scratch, error);
+}
+
+static void layer_norm(struct tower *tower, float *y, const float *x, const struct pali__affine *norm)
+{
+    pali__layer_norm(tower->compute, y, x, norm->weight, norm->bias, tower->n, tower->config->hidden_size,
+                     (float)tower->config->layer_norm_eps);
+}
+
+/* Cuts a picture [channels, size, size] into rows (channel, row, column) as a convolution of stride `patch` reads it. */
+static void cut_patches(struct tower *tower, const float *pixels)
+{
+    int64_t size = tower->config->image_size, patch = tower->config->patch_size, grid = size / patch;
+    float *out = tower->patches;
+
+    for (int64_t i = 0; i < tower->n; i++) {
+        int64_t top = i / grid * patch, left = i % grid * patch;
+        for (int64_t channel = 0; channel < tower->config->num_channels; channel++)
+            for (int64_t y = 0; y < patch; y++)
+                for (int64_t x = 0; x < patch; x++)
+                    *out++ = pixels[(channel * size + top + y) * size + left + x];
+    }
+}
+
+static pali_status embed_patches(struct tower *tower, const float *pixels, pali_error **error)
+{
+    const struct pali__vision *vision = &tower->model->network.vision;
+
+    cut_patches(tower, pixels);
+    TRY(linear(tower, tower->x, tower->patches, &vision->patch_embedding, PALI__STORE, error));
+    pali__add(tower->compute, tower->x, vision->position_embedding, tower->n * tower->config->hidden_size);
+    return PALI_OK;
+}
+
+static pali_status siglip_block(struct tower *tower, const struct pali__vision_block *block, pali_error **error)
+{
+    int64_t hidden = tower->config->hidden_size, heads = tower->config->num_attention_heads;
+    int64_t head_dim = hidden / heads;
+
+    layer_norm(tower, tower->normed, tower->x, &block->layer_norm1);
+    TRY(linear(tower, tower->q, tower->normed, &block->q, PALI__STORE, error));
+    TRY(linear(tower, tower->k, tower->normed, &block->k, PALI__STORE, error));
+    TRY(linear(tower, tower->v, tower->normed, &block->v, PALI__STORE, error));
+    pali__attend(tower->compute, &(struct pali__attention){
+        .q = tower->q, .k = tower->k, .v = tower->v, .out = tower->mixed,
+        .q_stride = hidden, .head_stride = head_dim, .slot_stride = hidden, .out_stride = hidden,
+        .n_queries = tower->n, .n_keys = tower->n, .n_heads = heads, .n_kv_heads = heads, .head_dim = head_dim,
+        .scale = 1.0f / sqrtf((float)head_dim),
+    });
+    TRY(linear(tower, tower->x, tower->mixed, &block->out, PALI__ADD, error));
+
+    layer_norm(tower, tower->normed, tower->x, &block->layer_norm2);
+    TRY(linear(tower, tower->wide, tower->normed, &block->fc1, PALI__STORE, error));
+    pali__gelu(tower->compute, tower->wide, tower->n * tower->config->intermediate_size);
+    return linear(tower, tower->x, tower->wide, &block->fc2, PALI__ADD, error);
+}
+
+pali_status pali__vision_features(const pali_model *model, float *features, const float *pixels, int64_t n_images,
+                                  const struct pali__watch *watch, pali_error **error)
+{
+    const struct pali__vision_config *config = &model->settings->vision;
+    int64_t n_layers = config->num_hidden_layers, n_steps = n_layers * n_images;
+    int64_t picture = config->num_channels * config->image_size * config->image_size;
+    struct tower tower;
+    pali_status status = PALI_OK;
+
+    TRY(tower_init(&tower, model, error));
+    for (int64_t i = 0; status == PALI_OK && i < n_images; i++) {
+        status = embed_patches(&tower, pixels + i * picture, error);
+        for (int64_t layer = 0; status == PALI_OK && layer < n_layers; layer++) {
+            status = pali__watch_step(watch, "image", i * n_layers + layer, n_steps, error);
+            if (status == PALI_OK)
+                status = siglip_block(&tower, &model->network.vision.blocks[layer], error);
+        }
+        if (status != PALI_OK)
+            break;
+        layer_norm(&tower, tower.normed, tower.x, &model->network.vision.post_layernorm);
+        status = linear(&tower, features + i * tower.n * model->settings->text.hidden_size, tower.normed,
+                        &model->network.projector, PALI__STORE, error);
+    }
+    pali__aligned_free(tower.block);
+    return status;
+}

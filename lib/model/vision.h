@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pictures to rows for the decoder: SigLIP's tower and PaliGemma's projector (PARITY §6, §7). */
+#ifndef PALI_MODEL_VISION_H
+#define PALI_MODEL_VISION_H
+
+#include "core/watch.h"
+#include "model/network.h"
+
+/* features: [n_images, patches, text hidden] of pixels: [n_images, channels, size, size]. The rows are not scaled by
+ * sqrt(hidden) in either direction, as in Transformers >= 5.4. */
+pali_status pali__vision_features(const pali_model *model, float *features, const float *pixels, int64_t n_images,
+                                  const struct pali__watch *watch, pali_error **error);
+
+#endif
