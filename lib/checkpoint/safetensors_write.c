@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes safetensors files. Data begins at a multiple of 64 bytes and wide types come first, so a reader that maps the
+ * file finds every tensor aligned to its element. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint/safetensors.h"
+#include "checkpoint/tensors.h"
+#include "core/file.h"
+#include "core/memory.h"
+#include "core/utf8_length.h"
+
+enum { LENGTH_SIZE = 8, DATA_ALIGNMENT = 64 };
+
+/* A JSON string. False without memory or for text that is not UTF-8; the latter is found by check_names before. */
+static bool append_string(struct pali__text *text, const char *string)
+{
+    bool done = pali__text_append(text, "\"", 1);
+    for (const char *s = string; *s && done; s++) {
+        if (*s == '"' || *s == '\\')
+            done = pali__text_append(text, "\\", 1) && pali__text_append(text, s, 1);
+        else if ((unsigned char)*s < 0x20)
+            done = pali__text_printf(text, "\\u%04x", (unsigned)(unsigned char)*s);
+        else
+            done = pali__text_append(text, s, 1);
+    }
+    return done && pali__text_append(text, "\"", 1);
+}
+
+static pali_status check_names(const struct pali__tensor_set *set, const char *path, pali_error **error)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const char *name = set->entries[i].name;
+        size_t size = strlen(name);
+        if (strcmp(name, "__metadata__") == 0)
+            return pali__fail(error, PALI_ERROR_ARGUMENT, "'%s': a tensor cannot be named \"__metadata__\"", path);
+        for (size_t at = 0; at < size;) {
+            size_t length = pali__utf8_length(name + at, size - at);
+            if (length == 0)
+                return pali__fail(error, PALI_ERROR_ARGUMENT, "'%s': the tensor name \"%.200s\" is not valid UTF-8",
+                                  path, name);
+            at += length;
+        }
+    }
+    return PALI_OK;
+}
+
+static bool append_entry(struct pali__text *header, const struct pali__tensor_entry *entry, size_t begin)
+{
+    const pali_tensor *tensor = &entry->tensor;
+    bool done = pali__text_append(header, ",", 1) && append_string(header, entry->name) &&
+                pali__text_printf(header, ":{\"dtype\":\"%s\",\"shape\":[", pali__safetensors_code(tensor->dtype));
+    for (int32_t i = 0; i < tensor->rank && done; i++)
+        done = pali__text_printf(header, "%s%lld", i ? "," : "", (long long)tensor->shape[i]);
+    return done && pali__text_printf(header, "],\"data_offsets\":[%zu,%zu]}", begin, begin + pali__tensor_size(tensor));
+}
+
+/* Entries in the order of their bytes; spaces at the end align what follows. */
+static bool make_header(struct pali__text *header, const struct pali__tensor_entry *const *order, size_t count)
+{
+    static const char metadata[] = "{\"__metadata__\":{\"format\":\"pt\"}";
+    bool done = pali__text_append(header, metadata, sizeof metadata - 1);
+    size_t begin = 0;
+    for (size_t i = 0; i < count && done; i++) {
+        done = append_entry(header, order[i], begin);
+        begin += pali__tensor_size(&order[i]->tensor);
+    }
+    done = done && pali__text_append(header, "}", 1);
+    while (done && (LENGTH_SIZE + header->size) % DATA_ALIGNMENT)
+        done = pali__text_append(header, " ", 1);
+    return done;
+}
+
+/* Widest elements first, otherwise in the set's order (entries lie in one array, so addresses tell it). */
+static int by_width(const void *a, const void *b)
+{
+    const struct pali__tensor_entry *x = *(const struct pali__tensor_entry *const *)a;
+    const struct pali__tensor_entry *y = *(const struct pali__tensor_entry *const *)b;
+    size_t width_x = pali_dtype_size(x->tensor.dtype), width_y = pali_dtype_size(y->tensor.dtype);
+    if (width_x != width_y)
+        return width_x > width_y ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+static pali_status write_file(const struct pali__text *header, const struct pali__tensor_entry *const *order,
+                              size_t count, const char *path, pali_error **error)
+{
+    struct pali__writer *writer;
+    TRY(pali__writer_open(&writer, path, error));
+    unsigned char length[LENGTH_SIZE];
+    for (int i = 0; i < LENGTH_SIZE; i++)
+        length[i] = (unsigned char)((uint64_t)header->size >> (8 * i));
+    pali_status status = pali__writer_write(writer, length, sizeof length, error);
+    if (status == PALI_OK)
+        status = pali__writer_write(writer, header->data, header->size, error);
+    for (size_t i = 0; i < count && status == PALI_OK; i++)
+        status = pali__writer_write(writer, order[i]->tensor.data, pali__tensor_size(&order[i]->tensor), error);
+    if (status == PALI_OK)
+        return pali__writer_commit(writer, error);
+    pali__writer_abort(writer);
+    return status;
+}
+
+pali_status pali__safetensors_save(const struct pali__tensor_set *set, const char *path, pali_error **error)
+{
+    TRY(check_names(set, path, error));
+    const struct pali__tensor_entry **order = pali__calloc(set->count, sizeof *order);
+    if (!order)
+        return pali__no_memory(error, set->count * sizeof *order);
+    for (size_t i = 0; i < set->count; i++)
+        order[i] = &set->entries[i];
+    if (set->count)
+        qsort(order, set->count, sizeof *order, by_width);
+
+    struct pali__text header = { NULL, 0, 0 };
+    pali_status status = make_header(&header, order, set->count) ? write_file(&header, order, set->count, path, error)
+                                                                 : pali__no_memory(error, header.size * 2);
+    pali__text_clear(&header);
+    pali__free(order);
+    return status;
+}
