@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Attention of one sequence, cut into tiles for the threads. Three ways: many queries, in tiles of queries; few
+ * queries (decoding), where the keys are split as well; and the plain one, for those who want to see the
+ * probabilities. How the work is cut depends on the shape alone.
+ */
+#include "kernels/ops.h"
+
+#include <math.h>
+
+#include "kernels/attention_tile.h"
+
+enum {
+    FEW_QUERIES = 4,
+    KEYS_PER_SPLIT = 256,
+    PARTIAL_SIZE = 32768 /* floats on the stack for the results of the splits */
+};
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t blocks_of(int64_t count, int64_t size)
+{
+    return (count + size - 1) / size;
+}
+
+/* How heads and queries are cut: tiles of up to `heads` heads that read the same key head, and `queries` queries. */
+struct cut {
+    int64_t group, heads, queries, n_head_chunks, n_query_blocks;
+};
+
+static struct cut cut_for(const struct pali__attention *a)
+{
+    int64_t rows = a->head_dim > PALI__TILE_HEAD_DIM ? 1 : PALI__TILE_ROWS;
+    /* Heads that do not divide evenly among the key heads are taken one at a time. */
+    struct cut cut = {.group = a->n_heads % a->n_kv_heads == 0 ? a->n_heads / a->n_kv_heads : 1};
+    cut.heads = smaller(cut.group, rows);
+    cut.queries = smaller(rows / cut.heads, a->n_queries);
+    cut.n_head_chunks = a->n_heads / cut.group * blocks_of(cut.group, cut.heads);
+    cut.n_query_blocks = blocks_of(a->n_queries, cut.queries);
+    return cut;
+}
+
+/* The heads of a chunk; chunks do not cross from one group into the next. */
+static void choose_heads(struct pali__tile *tile, const struct cut *cut, int64_t chunk)
+{
+    int64_t per_group = blocks_of(cut->group, cut->heads);
+    int64_t within = chunk % per_group * cut->heads;
+    tile->first_head = chunk / per_group * cut->group + within;
+    tile->n_heads = smaller(cut->heads, cut->group - within);
+}
+
+static void finish_row(const struct pali__kernels *kernels, const struct pali__attention *a, float *out, int64_t head,
+                       float sum, bool empty)
+{
+    if (empty || sum == 0)
+        pali__mean_value(kernels, a, out, head);
+    else
+        kernels->scale(out, out, a->head_dim, 1.0f / sum);
+}
+
+static void attend_many(const struct pali__compute *compute, const struct pali__attention *a)
+{
+    struct cut cut = cut_for(a);
+    int64_t n_tiles = cut.n_head_chunks * cut.n_query_blocks;
+#pragma omp parallel for schedule(dynamic) num_threads(compute->n_threads)
+    for (int64_t t = 0; t < n_tiles; t++) {
+        struct pali__tile tile = {.attention = a, .kernels = compute->kernels, .n_keys = a->n_keys};
+        choose_heads(&tile, &cut, t / cut.n_query_blocks);
+        tile.first_query = t % cut.n_query_blocks * cut.queries;
+        tile.n_queries = smaller(cut.queries, a->n_queries - tile.first_query);
+        tile.out = a->out + tile.first_query * a->out_stride + tile.first_head * a->head_dim;
+        tile.head_stride = a->head_dim;
+        tile.query_stride = a->out_stride;
+        pali__tile_run(&tile);
+        for (int64_t h = 0; h < tile.n_heads; h++) {
+            for (int64_t i = 0; i < tile.n_queries; i++)
+                finish_row(compute->kernels, a, tile.out + h * tile.head_stride + i * tile.query_stride,
+                           tile.first_head + h, tile.sum[h * tile.n_queries + i], tile.empty);
+        }
+    }
+}
+
+/* The result of one split for one row: [head_dim] values, then max and sum. */
+static float *partial_at(const struct pali__attention *a, float *partial, int64_t split, int64_t head, int64_t query)
+{
+    return partial + ((split * a->n_heads + head) * a->n_queries + query) * (a->head_dim + 2);
+}
+
+/* out = Σ over the splits, each brought to the largest score of all. */
+static void combine(const struct pali__compute *compute, const struct pali__attention *a, float *partial,
+                    int64_t n_splits, int64_t head, int64_t query)
+{
+    int64_t width = a->head_dim;
+    float *out = a->out + query * a->out_stride + head * width;
+    float largest = -INFINITY, sum = 0;
+    for (int64_t s = 0; s < n_splits; s++)
+        largest = fmaxf(largest, partial_at(a, partial, s, head, query)[width]);
+    for (int64_t i = 0; i < width; i++)
+        out[i] = 0;
+    for (int64_t s = 0; s < n_splits && largest != -INFINITY; s++) {
+        float *part = partial_at(a, partial, s, head, query);
+        if (part[width] == -INFINITY)
+            continue;
+        float weight = expf(part[width] - largest);
+        sum += part[width + 1] * weight;
+        compute->kernels->product(out, width, &weight, 1, part, width, 1, width, 1, true);
+    }
+    finish_row(compute->kernels, a, out, head, sum, largest == -INFINITY);
+}
+
+static void attend_split(const struct pali__compute *compute, const struct pali__attention *a, int64_t n_splits)
+{
+    struct cut cut = cut_for(a);
+    float partial[PARTIAL_SIZE];
+    int64_t keys = blocks_of(a->n_keys, n_splits);
+    int64_t n_blocks = cut.n_head_chunks * cut.n_query_blocks, n_rows = a->n_heads * a->n_queries;
+#pragma omp parallel num_threads(compute->n_threads)
+    {
+#pragma omp for schedule(dynamic)
+        for (int64_t t = 0; t < n_blocks * n_splits; t++) {
+            int64_t block = t / n_splits, split = t % n_splits;
+            struct pali__tile tile = {.attention = a, .kernels = compute->kernels};
+            choose_heads(&tile, &cut, block / cut.n_query_blocks);
+            tile.first_query = block % cut.n_query_blocks * cut.queries;
+            tile.n_queries = smaller(cut.queries, a->n_queries - tile.first_query);
+            tile.first_key = smaller(split * keys, a->n_keys);
+            tile.n_keys = smaller(keys, a->n_keys - tile.first_key);
+            tile.out = partial_at(a, partial, split, tile.first_head, tile.first_query);
+            tile.query_stride = a->head_dim + 2;
+            tile.head_stride = a->n_queries * tile.query_stride;
+            pali__tile_run(&tile);
+            for (int64_t h = 0; h < tile.n_heads; h++) {
+                for (int64_t i = 0; i < tile.n_queries; i++) {
+                    float *state = tile.out + h * tile.head_stride + i * tile.query_stride + a->head_dim;
+                    state[0] = tile.max[h * tile.n_queries + i];
+                    state[1] = tile.sum[h * tile.n_queries + i];
+                }
+            }
+        }
+#pragma omp for schedule(static)
+        for (int64_t row = 0; row < n_rows; row++)
+            combine(compute, a, partial, n_splits, row / a->n_queries, row % a->n_queries);
+    }
+}
+
+static void attend_seen(const struct pali__compute *compute, const struct pali__attention *a)
+{
+    const struct pali__kernels *kernels = compute->kernels;
+    int64_t n_rows = a->n_heads * a->n_queries;
+#pragma omp parallel for schedule(static) num_threads(compute->n_threads)
+    for (int64_t row = 0; row < n_rows; row++) {
+        int64_t head = row / a->n_queries, query = row % a->n_queries;
+        int64_t at = pali__key_head(a, head) * a->head_stride;
+        float *p = a->probabilities + row * a->n_keys;
+        kernels->dot_rows_f32(p, a->n_keys, a->q + query * a->q_stride + head * a->head_dim, a->head_dim, 1, a->k + at,
+                              a->slot_stride, a->n_keys, a->head_dim);
+        pali__scores_finish(kernels, a, p, a->q_start + query, 0, a->n_keys, true);
+        float largest = kernels->max(p, a->n_keys);
+        if (largest == -INFINITY) {
+            for (int64_t k = 0; k < a->n_keys; k++)
+                p[k] = 1.0f / (float)a->n_keys;
+        } else {
+            float sum = kernels->exp_sum(p, a->n_keys, largest);
+            kernels->scale(p, p, a->n_keys, 1.0f / sum);
+        }
+        kernels->product(a->out + query * a->out_stride + head * a->head_dim, a->out_stride, p, a->n_keys, a->v + at,
+                         a->slot_stride, 1, a->head_dim, a->n_keys, false);
+    }
+}
+
+void pali__attend(const struct pali__compute *compute, const struct pali__attention *attention)
+{
+    const struct pali__attention *a = attention;
+    if (a->n_queries == 0 || a->n_heads == 0 || a->n_keys == 0)
+        return;
+    if (a->probabilities != NULL) {
+        attend_seen(compute, a);
+        return;
+    }
+    int64_t n_splits = 1;
+    if (a->n_queries <= FEW_QUERIES)
+        n_splits = smaller(blocks_of(a->n_keys, KEYS_PER_SPLIT),
+                           PARTIAL_SIZE / (a->n_heads * a->n_queries * (a->head_dim + 2)));
+    if (n_splits > 1)
+        attend_split(compute, a, n_splits);
+    else
+        attend_many(compute, a);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The part of attention that one thread does: some queries of some heads against a range of keys. */
+#ifndef PALI_KERNELS_ATTENTION_TILE_H
+#define PALI_KERNELS_ATTENTION_TILE_H
+
+#include "kernels/kernels.h"
+#include "kernels/ops.h"
+
+enum {
+    PALI__TILE_ROWS = 64,     /* (head, query) pairs of a tile */
+    PALI__TILE_KEYS = 64,
+    PALI__TILE_HEAD_DIM = 256 /* wider heads are worked on without tiles, a row at a time */
+};
+
+/* Row h·n_queries + i of a tile is query first_query + i of head first_head + h; all its heads read one key head. */
+struct pali__tile {
+    const struct pali__attention *attention;
+    const struct pali__kernels *kernels;
+    int64_t first_head, n_heads, first_query, n_queries;
+    int64_t first_key, n_keys;
+
+    /* Σ exp(score - max)·v over the keys, by row, before the division by Σ exp(score - max): row h, i stands at
+     * out + h·head_stride + i·query_stride. Not written while `empty`. */
+    float *out;
+    int64_t head_stride, query_stride;
+    float max[PALI__TILE_ROWS], sum[PALI__TILE_ROWS];
+    bool empty; /* no key is visible to any row */
+};
+
+/* Fills in out, max, sum and empty. n_heads·n_queries ≤ PALI__TILE_ROWS; 1 if the head is wider than a tile. */
+void pali__tile_run(struct pali__tile *tile);
+
+/* scores[j] of keys first…first+n-1: scaled and capped, and -infinity where query slot `query` does not see the key. */
+void pali__scores_finish(const struct pali__kernels *kernels, const struct pali__attention *attention, float *scores,
+                         int64_t query, int64_t first, int64_t n, bool masked);
+
+/* out = the mean of all values of a key head: what a query gets that sees nothing. out: [head_dim]. */
+void pali__mean_value(const struct pali__kernels *kernels, const struct pali__attention *attention, float *out,
+                      int64_t head);
+
+/* The key head that a query head reads. */
+static inline int64_t pali__key_head(const struct pali__attention *attention, int64_t head)
+{
+    return head * attention->n_kv_heads / attention->n_heads;
+}
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * y = x·Wᵀ. A few rows are memory-bound: kernels of our own stream the weights. Many rows go to oneDNN in blocks of
+ * y, each computed by one thread. How y is cut depends on the shape alone, so the number of threads never shows in
+ * the result.
+ */
+#include "kernels/ops.h"
+
+#include <omp.h>
+
+#include "kernels/kernels.h"
+#include "kernels/onednn/onednn_gemm.h"
+
+enum {
+    OUTPUTS_PER_DOT = 32,  /* outputs that a thread takes at a time when there are few rows */
+    ROWS_MAX = 512,        /* rows of a block */
+    PANEL_MIN = 64,        /* columns of a block: a 16th of all, within these bounds, in steps of PANEL_MIN */
+    PANEL_MAX = 256,
+    WIDENED_DEPTH = 2048   /* inputs of a panel of weights that are widened at a time */
+};
+
+struct product {
+    const struct pali__compute *compute;
+    float *y;
+    const float *x;
+    int64_t n_rows;
+    const struct pali__matrix *w;
+    const float *bias;
+    enum pali__store store;
+
+    int64_t block_rows, n_row_blocks, block_columns, n_panels;
+    uint16_t *narrowed;       /* x in bfloat16, or NULL: multiply in float32 */
+    unsigned char *threads;   /* thread_size bytes of scratch for each thread */
+    size_t narrowed_size, thread_size;
+};
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t blocks_of(int64_t count, int64_t size)
+{
+    return (count + size - 1) / size;
+}
+
+static size_t round_up(size_t size)
+{
+    return (size + 63) / 64 * 64;
+}
+
+/* The rows of w from `row` on. */
+static const void *weights_at(const struct pali__matrix *w, int64_t row, int64_t column)
+{
+    return (const unsigned char *)w->data + (size_t)(row * w->n_in + column) * (w->dtype == PALI_FLOAT32 ? 4 : 2);
+}
+
+static pali__dot_rows_fn *dot_rows_for(const struct pali__compute *compute, pali_dtype dtype)
+{
+    switch (dtype) {
+    case PALI_BFLOAT16:
+        return compute->kernels->dot_rows_bf16;
+    case PALI_FLOAT16:
+        return compute->kernels->dot_rows_f16;
+    default:
+        return compute->kernels->dot_rows_f32;
+    }
+}
+
+/* y = part + bias, or y += part + bias, for a block of outputs; part may be y itself when it is stored. */
+static void store_block(const struct product *product, const float *part, int64_t part_stride, int64_t first_row,
+                        int64_t n_rows, int64_t first_column, int64_t n_columns)
+{
+    const float *bias = product->bias ? product->bias + first_column : NULL;
+    for (int64_t r = 0; r < n_rows; r++) {
+        float *y = product->y + (first_row + r) * product->w->n_out + first_column;
+        const float *in = part + r * part_stride;
+        if (product->store == PALI__ADD && bias != NULL) {
+            for (int64_t j = 0; j < n_columns; j++)
+                y[j] += in[j] + bias[j];
+        } else if (product->store == PALI__ADD) {
+            for (int64_t j = 0; j < n_columns; j++)
+                y[j] += in[j];
+        } else if (bias != NULL) {
+            for (int64_t j = 0; j < n_columns; j++)
+                y[j] = in[j] + bias[j];
+        } else if (y != in) {
+            for (int64_t j = 0; j < n_columns; j++)
+                y[j] = in[j];
+        }
+    }
+}
+
+/* Outputs first…first+n-1 of rows first_row…, PALI__DOT_ROWS_MAX rows at a time, straight from the weights. */
+static void dot_block(const struct product *product, int64_t first_row, int64_t n_rows, int64_t first, int64_t n)
+{
+    pali__dot_rows_fn *dot_rows = dot_rows_for(product->compute, product->w->dtype);
+    int64_t n_in = product->w->n_in;
+    float part[PALI__DOT_ROWS_MAX * OUTPUTS_PER_DOT];
+    for (int64_t r = first_row; r < first_row + n_rows; r += PALI__DOT_ROWS_MAX) {
+        int64_t taken = smaller(PALI__DOT_ROWS_MAX, first_row + n_rows - r);
+        dot_rows(part, n, product->x + r * n_in, n_in, taken, weights_at(product->w, first, 0), n_in, n, n_in);
+        store_block(product, part, n, r, taken, first, n);
+    }
+}
+
+static void multiply_by_dots(const struct product *product)
+{
+    int64_t n_out = product->w->n_out, n_chunks = blocks_of(n_out, OUTPUTS_PER_DOT);
+#pragma omp parallel for schedule(static) num_threads(product->compute->n_threads)
+    for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
+        int64_t first = chunk * OUTPUTS_PER_DOT;
+        dot_block(product, 0, product->n_rows, first, smaller(OUTPUTS_PER_DOT, n_out - first));
+    }
+}
+
+/* Cuts y into blocks and says how much scratch that needs. */
+static void plan(struct product *product)
+{
+    const struct pali__matrix *w = product->w;
+    const struct pali__compute *compute = product->compute;
+    product->n_row_blocks = blocks_of(product->n_rows, ROWS_MAX);
+    product->block_rows = blocks_of(product->n_rows, product->n_row_blocks);
+    int64_t columns = blocks_of(w->n_out, 16 * PANEL_MIN) * PANEL_MIN;
+    product->block_columns = smaller(columns, PANEL_MAX);
+    product->n_panels = blocks_of(w->n_out, product->block_columns);
+
+    size_t widened = w->dtype == PALI_FLOAT32 ? 0 : (size_t)(product->block_columns * smaller(w->n_in, WIDENED_DEPTH));
+    size_t part = 0;
+    bool bf16 = compute->dtype == PALI_BFLOAT16 && w->dtype == PALI_BFLOAT16 &&
+                compute->kernels->level == PALI__CPU_AVX512_BF16;
+    if (bf16) {
+        part = (size_t)(product->block_rows * product->block_columns);
+        product->narrowed_size = round_up((size_t)(product->n_rows * w->n_in) * sizeof(uint16_t));
+    }
+    product->thread_size = round_up((widened > part ? widened : part) * sizeof(float));
+}
+
+/* One block in float32: c (+)= a·wᵀ, the weights widened WIDENED_DEPTH inputs at a time unless they are float32. */
+static pali_status float_block(const struct product *product, float *widened, int64_t first_row, int64_t n_rows,
+                               int64_t first, int64_t n)
+{
+    const struct pali__matrix *w = product->w;
+    const struct pali__kernels *kernels = product->compute->kernels;
+    if (kernels->level == PALI__CPU_C) {
+        for (int64_t j = 0; j < n; j += OUTPUTS_PER_DOT)
+            dot_block(product, first_row, n_rows, first + j, smaller(OUTPUTS_PER_DOT, n - j));
+        return PALI_OK;
+    }
+    float *y = product->y + first_row * w->n_out + first;
+    const float *x = product->x + first_row * w->n_in;
+    bool add = product->store == PALI__ADD;
+    if (w->dtype == PALI_FLOAT32) {
+        TRY(pali__onednn_f32(y, w->n_out, x, w->n_in, weights_at(w, first, 0), w->n_in, n_rows, n, w->n_in, add));
+    } else {
+        for (int64_t k = 0; k < w->n_in; k += WIDENED_DEPTH) {
+            int64_t depth = smaller(WIDENED_DEPTH, w->n_in - k);
+            for (int64_t j = 0; j < n; j++) {
+                const uint16_t *row = weights_at(w, first + j, k);
+                if (w->dtype == PALI_BFLOAT16)
+                    kernels->widen_bf16(widened + j * depth, row, depth);
+                else
+                    kernels->widen_f16(widened + j * depth, row, depth);
+            }
+            TRY(pali__onednn_f32(y, w->n_out, x + k, w->n_in, widened, depth, n_rows, n, depth, add || k > 0));
+        }
+    }
+    if (product->bias != NULL) {
+        for (int64_t r = 0; r < n_rows; r++)
+            kernels->add(y + r * w->n_out, product->bias + first, n);
+    }
+    return PALI_OK;
+}
+
+/* One block from bfloat16 inputs and weights, through `part`. */
+static pali_status bf16_block(const struct product *product, float *part, int64_t first_row, int64_t n_rows,
+                              int64_t first, int64_t n)
+{
+    const struct pali__matrix *w = product->w;
+    struct pali__onednn_bf16 multiply;
+    pali_status status = pali__onednn_bf16_create(&multiply, n_rows, n, w->n_in);
+    if (status == PALI_OK)
+        status = pali__onednn_bf16_run(&multiply, part, product->narrowed + first_row * w->n_in,
+                                       weights_at(w, first, 0));
+    pali__onednn_bf16_free(&multiply);
+    if (status == PALI_OK)
+        store_block(product, part, n, first_row, n_rows, first, n);
+    return status;
+}
+
+static void narrow_inputs(const struct product *product)
+{
+    int64_t n_in = product->w->n_in;
+#pragma omp parallel for schedule(static) num_threads(product->compute->n_threads)
+    for (int64_t r = 0; r < product->n_rows; r++)
+        product->compute->kernels->narrow_bf16(product->narrowed + r * n_in, product->x + r * n_in, n_in);
+}
+
+/* Whether oneDNN takes the bfloat16 product of a whole block; it then takes all of them. */
+static bool bf16_works(const struct product *product)
+{
+    struct pali__onednn_bf16 probe;
+    pali_status status =
+        pali__onednn_bf16_create(&probe, product->block_rows, product->block_columns, product->w->n_in);
+    pali__onednn_bf16_free(&probe);
+    return status == PALI_OK;
+}
+
+static pali_status multiply_by_blocks(const struct product *product)
+{
+    int64_t n_out = product->w->n_out, n_blocks = product->n_row_blocks * product->n_panels;
+    int worst = PALI_OK;
+#pragma omp parallel for schedule(dynamic) reduction(min : worst) num_threads(product->compute->n_threads)
+    for (int64_t block = 0; block < n_blocks; block++) {
+        int64_t first_row = block / product->n_panels * product->block_rows;
+        int64_t first = block % product->n_panels * product->block_columns;
+        int64_t n_rows = smaller(product->block_rows, product->n_rows - first_row);
+        int64_t n = smaller(product->block_columns, n_out - first);
+        if (n_rows <= 0)
+            continue; /* rounding up the size of a block can leave the last one empty */
+        float *scratch = (float *)(void *)(product->threads + (size_t)omp_get_thread_num() * product->thread_size);
+        pali_status status = product->narrowed ? bf16_block(product, scratch, first_row, n_rows, first, n)
+                                               : float_block(product, scratch, first_row, n_rows, first, n);
+        if ((int)status < worst)
+            worst = (int)status;
+    }
+    return (pali_status)worst;
+}
+
+pali_status pali__linear(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
+                         const struct pali__matrix *w, const float *bias, enum pali__store store, void *scratch,
+                         pali_error **error)
+{
+    struct product product = {
+        .compute = compute, .y = y, .x = x, .n_rows = n_rows, .w = w, .bias = bias, .store = store};
+    if (n_rows == 0 || w->n_out == 0)
+        return PALI_OK;
+    if (n_rows <= PALI__DOT_ROWS_MAX) {
+        multiply_by_dots(&product);
+        return PALI_OK;
+    }
+    plan(&product);
+    product.threads = (unsigned char *)scratch + product.narrowed_size;
+    if (product.narrowed_size > 0 && bf16_works(&product)) {
+        product.narrowed = scratch;
+        narrow_inputs(&product);
+    }
+    pali_status status = multiply_by_blocks(&product);
+    if (status != PALI_OK)
+        return pali__fail(error, status, "oneDNN failed to multiply %lld rows by a [%lld, %lld] matrix",
+                          (long long)n_rows, (long long)w->n_out, (long long)w->n_in);
+    return PALI_OK;
+}
+
+size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows, const struct pali__matrix *w)
+{
+    struct product product = {.compute = compute, .n_rows = n_rows, .w = w};
+    if (n_rows <= PALI__DOT_ROWS_MAX || w->n_out == 0)
+        return 0;
+    plan(&product);
+    return product.narrowed_size + (size_t)compute->n_threads * product.thread_size;
+}

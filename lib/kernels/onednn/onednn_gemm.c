@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernels/onednn/onednn_gemm.h"
+
+#include <omp.h>
+#include <pthread.h>
+
+#include "kernels/onednn/onednn_internal.h"
+
+/* Made once and kept for the life of the program: engines are costly, hold no data, and may be shared by threads. */
+static struct {
+    dnnl_engine_t engine;
+    dnnl_status_t status;
+} shared;
+
+static void make_engine(void)
+{
+    shared.status = dnnl_engine_create(&shared.engine, dnnl_cpu, 0);
+}
+
+/* oneDNN takes as many threads as OpenMP would give the caller. */
+static int take_one_thread(void)
+{
+    int n_threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    return n_threads;
+}
+
+static pali_status status_of(dnnl_status_t status)
+{
+    switch (status) {
+    case dnnl_success:
+        return PALI_OK;
+    case dnnl_out_of_memory:
+        return PALI_ERROR_MEMORY;
+    case dnnl_unimplemented:
+        return PALI_ERROR_UNSUPPORTED;
+    default:
+        return PALI_ERROR_INTERNAL;
+    }
+}
+
+pali_status pali__onednn_f32(float *c, int64_t c_stride, const float *a, int64_t a_stride, const float *b,
+                             int64_t b_stride, int64_t m, int64_t n, int64_t k, bool add)
+{
+    int n_threads = take_one_thread();
+    dnnl_status_t status =
+        dnnl_sgemm('N', 'T', m, n, k, 1.0f, a, a_stride, b, b_stride, add ? 1.0f : 0.0f, c, c_stride);
+    omp_set_num_threads(n_threads);
+    return status_of(status);
+}
+
+pali_status pali__onednn_bf16_create(struct pali__onednn_bf16 *product, int64_t m, int64_t n, int64_t k)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    *product = (struct pali__onednn_bf16){.m = m, .n = n, .k = k};
+    /* Without the instructions oneDNN multiplies all the same, a hundred times slower. */
+    dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+    if ((isa & dnnl_cpu_isa_avx512_core_bf16) != dnnl_cpu_isa_avx512_core_bf16)
+        return PALI_ERROR_UNSUPPORTED;
+    pthread_once(&once, make_engine);
+    if (shared.status != dnnl_success)
+        return status_of(shared.status);
+
+    int n_threads = take_one_thread();
+    dnnl_status_t status = pali__onednn_bf16_make(product, shared.engine);
+    omp_set_num_threads(n_threads);
+    return status_of(status);
+}
+
+pali_status pali__onednn_bf16_run(struct pali__onednn_bf16 *product, float *c, const uint16_t *a, const uint16_t *b)
+{
+    /* oneDNN writes to c only; its handles have no const. */
+    union {
+        const uint16_t *in;
+        void *handle;
+    } a_data = {.in = a}, b_data = {.in = b};
+    dnnl_stream_t stream = NULL;
+    dnnl_status_t status = dnnl_stream_create(&stream, shared.engine, dnnl_stream_default_flags);
+    if (status == dnnl_success)
+        status = dnnl_memory_set_data_handle(product->a, a_data.handle);
+    if (status == dnnl_success)
+        status = dnnl_memory_set_data_handle(product->b, b_data.handle);
+    if (status == dnnl_success)
+        status = dnnl_memory_set_data_handle(product->c, c);
+    if (status == dnnl_success) {
+        const dnnl_exec_arg_t arguments[] = {
+            {DNNL_ARG_SRC, product->a}, {DNNL_ARG_WEIGHTS, product->b}, {DNNL_ARG_DST, product->c}};
+        int n_threads = take_one_thread();
+        status = dnnl_primitive_execute(product->primitive, stream, 3, arguments);
+        omp_set_num_threads(n_threads);
+    }
+    if (status == dnnl_success)
+        status = dnnl_stream_wait(stream);
+    if (stream != NULL)
+        dnnl_stream_destroy(stream);
+    return status_of(status);
+}
+
+void pali__onednn_bf16_free(struct pali__onednn_bf16 *product)
+{
+    if (product->primitive != NULL)
+        dnnl_primitive_destroy(product->primitive);
+    if (product->a != NULL)
+        dnnl_memory_destroy(product->a);
+    if (product->b != NULL)
+        dnnl_memory_destroy(product->b);
+    if (product->c != NULL)
+        dnnl_memory_destroy(product->c);
+    *product = (struct pali__onednn_bf16){0};
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The operations a forward pass is written in. Activations are float32, row-major [rows, columns]; weights are
+ * float32, bfloat16 or float16, row-major [out, in] as the checkpoint has them, and are read in place.
+ * Each operation spreads its work over `n_threads` OpenMP threads; results do not depend on their number.
+ */
+#ifndef PALI_KERNELS_OPS_H
+#define PALI_KERNELS_OPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+struct pali__kernels; /* the table of single-threaded kernels, kernels/kernels.h */
+
+/* How to compute: decided once, when the model is loaded. */
+struct pali__compute {
+    const struct pali__kernels *kernels;
+    int n_threads;
+    pali_dtype dtype; /* PALI_BFLOAT16: the inputs of a product with many rows may be rounded to bfloat16 where the
+                         processor multiplies that type; sums are float32 all the same */
+};
+
+/* Fills in the table for pali__cpu_level(). n_threads 0: omp_get_max_threads(). */
+void pali__compute_init(struct pali__compute *compute, pali_dtype dtype, int n_threads);
+
+struct pali__matrix {
+    const void *data;
+    pali_dtype dtype; /* float32, bfloat16 or float16 */
+    int64_t n_out, n_in;
+};
+
+enum pali__store { PALI__STORE = 0, PALI__ADD = 1 };
+
+/* y = x·Wᵀ + bias, or y += … with PALI__ADD.   x: [n_rows, n_in], y: [n_rows, n_out], bias: [n_out] or NULL.
+ * `scratch` has at least pali__linear_scratch() bytes, 64-byte aligned. Fails only if oneDNN does. */
+pali_status pali__linear(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
+                         const struct pali__matrix *w, const float *bias, enum pali__store store, void *scratch,
+                         pali_error **error);
+size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows, const struct pali__matrix *w);
+
+/* y = x / sqrt(mean(x²) + eps) · (offset + weight), row by row; offset is 1 for Gemma. y may be x. */
+void pali__rms_norm(const struct pali__compute *compute, float *y, const float *x, const float *weight, int64_t n_rows,
+                    int64_t n, float eps, float offset);
+
+/* y = (x - mean) / sqrt(var + eps) · weight + bias, biased variance. y may be x. */
+void pali__layer_norm(const struct pali__compute *compute, float *y, const float *x, const float *weight,
+                      const float *bias, int64_t n_rows, int64_t n, float eps);
+
+/* x = gelu_tanh(x);   gate = gelu_tanh(gate) ⊙ up;   y += x;   x = cap·tanh(x / cap).   All over `count` values. */
+void pali__gelu(const struct pali__compute *compute, float *x, int64_t count);
+void pali__gelu_mul(const struct pali__compute *compute, float *gate, const float *up, int64_t count);
+void pali__add(const struct pali__compute *compute, float *y, const float *x, int64_t count);
+void pali__soft_cap(const struct pali__compute *compute, float *x, int64_t count, float cap);
+
+/* Rotates x: [n_rows, n_heads·head_dim] by its rows' positions, pairing i with i + head_dim/2 in each head; angle of
+ * pair i: position · theta^(-2i/head_dim). */
+void pali__rope(const struct pali__compute *compute, float *x, const int64_t *positions, int64_t n_rows,
+                int64_t n_heads, int64_t head_dim, double theta);
+
+/* Row `index` of an embedding matrix, times `scale`, to y: [n_in]. */
+void pali__embed(const struct pali__compute *compute, float *y, const struct pali__matrix *embedding, int64_t index,
+                 float scale);
+
+/* Values of any floating type to float32. */
+void pali__to_float(float *y, const void *x, pali_dtype dtype, int64_t count);
+/* Values of any floating type to bfloat16. */
+void pali__to_bf16(uint16_t *y, const void *x, pali_dtype dtype, int64_t count);
+
+/*
+ * out = softmax(mask(cap(scale · q·kᵀ))) · v for one sequence, with grouped heads: query head j reads key head
+ * ⌊j · n_kv_heads / n_heads⌋. Query i stands at slot q_start + i; key slots are 0…n_keys-1.
+ *   visible(q, k) = key_is_real[k] and ((k ≤ q and (window = 0 or k > q - window)) or (type[q] = 0 and type[k] = 0))
+ * A query that sees nothing gets the mean of all values, as a softmax over equal masked scores does.
+ * No [queries, keys] array is made unless `probabilities` asks for it.
+ */
+struct pali__attention {
+    const float *q;         /* [n_queries, n_heads·head_dim], rows q_stride apart */
+    const float *k, *v;     /* slot s of head h: k + h·head_stride + s·slot_stride */
+    float *out;             /* [n_queries, n_heads·head_dim], rows out_stride apart */
+    int64_t q_stride, head_stride, slot_stride, out_stride;
+    int64_t n_queries, n_keys, n_heads, n_kv_heads, head_dim;
+    int64_t q_start;
+    float scale;
+    float soft_cap;              /* 0: none */
+    const uint8_t *key_is_real;  /* [n_keys], or NULL: all are */
+    const uint8_t *type;         /* [n_keys] 0 prefix, 1 suffix; NULL: all prefix, so no causal mask at all */
+    int64_t window;              /* 0: none */
+    float *probabilities;        /* [n_heads, n_queries, n_keys] to be filled with the softmax, or NULL */
+};
+void pali__attend(const struct pali__compute *compute, const struct pali__attention *attention);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Vectors of sixteen floats: tails, exp and tanh. Only for files that are compiled for AVX-512. */
+#ifndef PALI_KERNELS_X86_VECTOR_AVX512_H
+#define PALI_KERNELS_X86_VECTOR_AVX512_H
+
+#include <stdint.h>
+
+#include <immintrin.h>
+
+enum { LANES = 16 };
+
+/* Lanes 0…n-1; all of them for n ≥ 16, none for n ≤ 0. */
+static inline __mmask16 lanes_of(int64_t n)
+{
+    if (n >= LANES)
+        return 0xffff;
+    if (n <= 0)
+        return 0;
+    return (__mmask16)((1u << n) - 1u);
+}
+
+/* As exp8 of vector_avx2.h. */
+static inline __m512 exp16(__m512 x)
+{
+    const __m512 lowest = _mm512_set1_ps(-87.33f);
+    __m512 in = _mm512_max_ps(lowest, _mm512_min_ps(_mm512_set1_ps(89.0f), x)); /* NaN passes as second operand */
+    __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(in, _mm512_set1_ps(1.44269504f)), 0);
+    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), in);
+    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
+    __m512 p = _mm512_set1_ps(1.9875691500e-4f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3981999507e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3334519073e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665795894e-2f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666665459e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.0000001201e-1f));
+    p = _mm512_add_ps(_mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r), _mm512_set1_ps(1.0f));
+    __m512i exponent = _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23);
+    p = _mm512_mul_ps(p, _mm512_castsi512_ps(exponent));
+    return _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(x, lowest, _CMP_LT_OQ), _mm512_setzero_ps());
+}
+
+/* As tanh8. */
+static inline __m512 tanh16(__m512 x)
+{
+    const __m512 one = _mm512_set1_ps(1.0f);
+    __m512i sign = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(INT32_MIN));
+    __m512 size = _mm512_abs_ps(x), square = _mm512_mul_ps(x, x);
+    __m512 p = _mm512_set1_ps(-5.70498872745e-3f);
+    p = _mm512_fmadd_ps(p, square, _mm512_set1_ps(2.06390887954e-2f));
+    p = _mm512_fmadd_ps(p, square, _mm512_set1_ps(-5.37397155531e-2f));
+    p = _mm512_fmadd_ps(p, square, _mm512_set1_ps(1.33314422036e-1f));
+    p = _mm512_fmadd_ps(p, square, _mm512_set1_ps(-3.33332819422e-1f));
+    __m512 near = _mm512_fmadd_ps(_mm512_mul_ps(p, square), x, x);
+    __m512 power = exp16(_mm512_add_ps(size, size));
+    __m512 far = _mm512_sub_ps(one, _mm512_div_ps(_mm512_set1_ps(2.0f), _mm512_add_ps(power, one)));
+    far = _mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(far), sign));
+    return _mm512_mask_mov_ps(far, _mm512_cmp_ps_mask(size, _mm512_set1_ps(0.625f), _CMP_LT_OQ), near);
+}
+
+/* As gelu8. */
+static inline __m512 gelu16(__m512 x)
+{
+    __m512 square = _mm512_mul_ps(x, x);
+    __m512 inner = _mm512_fmadd_ps(_mm512_mul_ps(square, x), _mm512_set1_ps(0.044715f), x);
+    __m512 power = exp16(_mm512_mul_ps(inner, _mm512_set1_ps(-2.0f * 0.7978845608028654f)));
+    return _mm512_div_ps(x, _mm512_add_ps(power, _mm512_set1_ps(1.0f)));
+}
+
+#endif

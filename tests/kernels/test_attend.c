@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* pali__attend against a naive implementation in double precision, over combinations of everything that masks. */
+#include "test.h"
+
+#include "kernels/kernels.h"
+#include "kernels/ops.h"
+#include "kernel_test.h"
+
+struct shape {
+    int64_t n_queries, n_keys, n_heads, n_kv_heads, head_dim, q_start, window;
+    bool padding, types;
+    float soft_cap;
+};
+
+static bool visible(const struct pali__attention *a, int64_t q, int64_t k)
+{
+    if (a->key_is_real != NULL && !a->key_is_real[k])
+        return false;
+    if (a->type == NULL || (a->type[q] == 0 && a->type[k] == 0))
+        return true;
+    return k <= q && (a->window == 0 || k > q - a->window);
+}
+
+/* One row: probabilities into p, the weighted mean of the values into out. */
+static void naive_row(const struct pali__attention *a, int64_t head, int64_t i, double *p, double *out)
+{
+    int64_t kv = head * a->n_kv_heads / a->n_heads;
+    double largest = -INFINITY, sum = 0;
+    for (int64_t k = 0; k < a->n_keys; k++) {
+        p[k] = 0;
+        for (int64_t d = 0; d < a->head_dim; d++)
+            p[k] += (double)a->q[i * a->q_stride + head * a->head_dim + d] *
+                    (double)a->k[kv * a->head_stride + k * a->slot_stride + d];
+        p[k] *= (double)a->scale;
+        if (a->soft_cap != 0)
+            p[k] = (double)a->soft_cap * tanh(p[k] / (double)a->soft_cap);
+        if (!visible(a, a->q_start + i, k))
+            p[k] = -INFINITY;
+        largest = fmax(largest, p[k]);
+    }
+    for (int64_t k = 0; k < a->n_keys; k++) {
+        p[k] = largest == -INFINITY ? 1 : exp(p[k] - largest);
+        sum += p[k];
+    }
+    for (int64_t d = 0; d < a->head_dim; d++)
+        out[d] = 0;
+    for (int64_t k = 0; k < a->n_keys; k++) {
+        p[k] /= sum;
+        for (int64_t d = 0; d < a->head_dim; d++)
+            out[d] += p[k] * (double)a->v[kv * a->head_stride + k * a->slot_stride + d];
+    }
+}
+
+/* Scores reach ±10 here, so float32 sums leave 1e-5 or so in an exponent. */
+static void compare(const struct pali__attention *a, const char *what)
+{
+    double *p = malloc((size_t)a->n_keys * sizeof *p), *out = malloc((size_t)a->head_dim * sizeof *out);
+    double worst = 0, worst_p = 0;
+    for (int64_t head = 0; head < a->n_heads; head++) {
+        for (int64_t i = 0; i < a->n_queries; i++) {
+            naive_row(a, head, i, p, out);
+            for (int64_t d = 0; d < a->head_dim; d++) {
+                double error = fabs(out[d] - (double)a->out[i * a->out_stride + head * a->head_dim + d]);
+                worst = !(error <= worst) ? error : worst;
+            }
+            for (int64_t k = 0; k < a->n_keys && a->probabilities != NULL; k++) {
+                double error = fabs(p[k] - (double)a->probabilities[(head * a->n_queries + i) * a->n_keys + k]);
+                worst_p = !(error <= worst_p) ? error : worst_p;
+            }
+        }
+    }
+    CHECK_MSG(worst < 1e-5, "%s %lldx%lld, heads %lld/%lld of %lld, window %lld, cap %g: %g", what,
+              (long long)a->n_queries, (long long)a->n_keys, (long long)a->n_heads, (long long)a->n_kv_heads,
+              (long long)a->head_dim, (long long)a->window, (double)a->soft_cap, worst);
+    CHECK_MSG(worst_p < 1e-5, "probabilities: %g", worst_p);
+    free(p);
+    free(out);
+}
+
+static void test_shape(const struct shape *s)
+{
+    int64_t q_stride = s->n_heads * s->head_dim + 5, out_stride = s->n_heads * s->head_dim + 3;
+    int64_t slot_stride = s->head_dim + 1, head_stride = (s->n_keys + 2) * slot_stride;
+    struct guarded q, k, v, out, first, p, real, type;
+    guarded_make(&q, s->n_queries * q_stride * 4);
+    guarded_make(&k, s->n_kv_heads * head_stride * 4);
+    guarded_make(&v, s->n_kv_heads * head_stride * 4);
+    guarded_make(&out, s->n_queries * out_stride * 4);
+    guarded_make(&first, s->n_queries * out_stride * 4);
+    guarded_make(&p, s->n_heads * s->n_queries * s->n_keys * 4);
+    guarded_make(&real, s->n_keys);
+    guarded_make(&type, s->n_keys);
+    random_floats(q.data, s->n_queries * q_stride, 2.0f);
+    random_floats(k.data, s->n_kv_heads * head_stride, 2.0f);
+    random_floats(v.data, s->n_kv_heads * head_stride, 1.0f);
+    int64_t n_pads = s->padding ? random_below(s->n_keys + 1) : 0, n_prefix = random_below(s->n_keys + 1);
+    bool scattered = random_below(3) == 0;
+    for (int64_t i = 0; i < s->n_keys; i++) {
+        ((uint8_t *)real.data)[i] = scattered ? random_below(3) != 0 : i >= n_pads;
+        ((uint8_t *)type.data)[i] = scattered ? random_below(2) != 0 : i >= n_prefix;
+    }
+
+    struct pali__attention a = {
+        .q = q.data, .k = k.data, .v = v.data, .out = out.data, .q_stride = q_stride, .head_stride = head_stride,
+        .slot_stride = slot_stride, .out_stride = out_stride, .n_queries = s->n_queries, .n_keys = s->n_keys,
+        .n_heads = s->n_heads, .n_kv_heads = s->n_kv_heads, .head_dim = s->head_dim, .q_start = s->q_start,
+        .scale = 1.0f / sqrtf((float)s->head_dim), .soft_cap = s->soft_cap, .window = s->window,
+        .key_is_real = s->padding ? real.data : NULL, .type = s->types ? type.data : NULL};
+    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+        struct pali__compute compute;
+        pali__compute_init(&compute, PALI_FLOAT32, n_threads);
+        memset(out.data, 0xff, (size_t)out.size);
+        a.probabilities = NULL;
+        pali__attend(&compute, &a);
+        CHECK(guarded_intact(&out));
+        if (n_threads == 1) {
+            compare(&a, "attend");
+            memcpy(first.data, out.data, (size_t)out.size);
+            memset(out.data, 0xff, (size_t)out.size);
+            a.probabilities = p.data;
+            pali__attend(&compute, &a);
+            CHECK(guarded_intact(&out) && guarded_intact(&p));
+            compare(&a, "with probabilities");
+        } else {
+            CHECK_MSG(memcmp(first.data, out.data, (size_t)out.size) == 0, "%d threads differ from one", n_threads);
+        }
+    }
+    guarded_free(&q);
+    guarded_free(&k);
+    guarded_free(&v);
+    guarded_free(&out);
+    guarded_free(&first);
+    guarded_free(&p);
+    guarded_free(&real);
+    guarded_free(&type);
+}
+
+static void test_combinations(void)
+{
+    static const int64_t sizes[][5] = {
+        /* queries, keys, heads, key heads, head_dim */
+        {1, 1, 1, 1, 4},     {1, 300, 8, 1, 256}, {1, 1100, 8, 4, 64}, {3, 700, 4, 2, 33},   {2, 513, 6, 6, 72},
+        {64, 64, 2, 2, 72},  {65, 65, 4, 2, 16},  {37, 200, 8, 1, 40}, {130, 130, 16, 16, 8}, {5, 90, 3, 2, 12},
+        {200, 200, 2, 1, 7}, {9, 140, 2, 1, 300}, {70, 70, 140, 1, 4}, {1, 257, 100, 1, 3},
+    };
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        for (int combination = 0; combination < 24; combination++) {
+            static const int64_t windows[] = {0, 5, 100};
+            struct shape shape = {
+                .n_queries = sizes[s][0], .n_keys = sizes[s][1], .n_heads = sizes[s][2], .n_kv_heads = sizes[s][3],
+                .head_dim = sizes[s][4], .q_start = sizes[s][1] - sizes[s][0], .window = windows[combination % 3],
+                .padding = combination / 3 & 1, .types = combination / 6 & 1, .soft_cap = combination / 12 ? 5.0f : 0};
+            if (random_below(4) == 0)
+                shape.q_start = random_below(shape.q_start + 1); /* keys beyond the last query */
+            test_shape(&shape);
+        }
+    }
+}
+
+/* Nothing but padding: every query gets the mean of all values. */
+static void test_blind(void)
+{
+    enum { N_KEYS = 130, WIDTH = 6 };
+    static float q[2 * WIDTH], k[N_KEYS * WIDTH], v[N_KEYS * WIDTH], out[2 * WIDTH], p[2 * N_KEYS];
+    static uint8_t real[N_KEYS];
+    random_floats(v, N_KEYS * WIDTH, 1.0f);
+    struct pali__attention a = {.q = q, .k = k, .v = v, .out = out, .q_stride = WIDTH, .head_stride = 0,
+                                .slot_stride = WIDTH, .out_stride = WIDTH, .n_queries = 2, .n_keys = N_KEYS,
+                                .n_heads = 1, .n_kv_heads = 1, .head_dim = WIDTH, .scale = 1, .key_is_real = real};
+    struct pali__compute compute;
+    pali__compute_init(&compute, PALI_FLOAT32, 2);
+    for (int seen = 0; seen < 2; seen++) {
+        a.probabilities = seen ? p : NULL;
+        memset(out, 0xff, sizeof out);
+        pali__attend(&compute, &a);
+        compare(&a, "blind");
+    }
+    CHECK(fabsf(p[0] - 1.0f / N_KEYS) < 1e-7f);
+}
+
+static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
+                        int64_t head_dim, float soft_cap, int n_threads)
+{
+    struct guarded q, k, v, out;
+    guarded_make(&q, n_queries * n_heads * head_dim * 4);
+    guarded_make(&k, n_keys * n_kv_heads * head_dim * 4);
+    guarded_make(&v, n_keys * n_kv_heads * head_dim * 4);
+    guarded_make(&out, n_queries * n_heads * head_dim * 4);
+    random_floats(q.data, n_queries * n_heads * head_dim, 1.0f);
+    random_floats(k.data, n_keys * n_kv_heads * head_dim, 1.0f);
+    random_floats(v.data, n_keys * n_kv_heads * head_dim, 1.0f);
+    struct pali__attention a = {
+        .q = q.data, .k = k.data, .v = v.data, .out = out.data, .q_stride = n_heads * head_dim,
+        .head_stride = n_keys * head_dim, .slot_stride = head_dim, .out_stride = n_heads * head_dim,
+        .n_queries = n_queries, .n_keys = n_keys, .n_heads = n_heads, .n_kv_heads = n_kv_heads, .head_dim = head_dim,
+        .q_start = n_keys - n_queries, .scale = 0.0625f, .soft_cap = soft_cap};
+    struct pali__compute compute;
+    pali__compute_init(&compute, PALI_FLOAT32, n_threads);
+    double best, work = 4.0 * (double)(n_queries * n_keys) * (double)(n_heads * head_dim);
+    BEST_TIME(best, pali__attend(&compute, &a));
+    printf("%-12s %-28s %4lld x %4lld, heads %2lld/%2lld of %3lld, %d threads  %8.3f ms  %6.1f GFLOPS\n",
+           pali__cpu_name(compute.kernels->level), what, (long long)n_queries, (long long)n_keys, (long long)n_heads,
+           (long long)n_kv_heads, (long long)head_dim, n_threads, 1e3 * best, 1e-9 * work / best);
+    guarded_free(&q);
+    guarded_free(&k);
+    guarded_free(&v);
+    guarded_free(&out);
+}
+
+static void bench(void)
+{
+    for (int n_threads = 1; n_threads <= 2; n_threads++) {
+        bench_shape("tower, 224 px", 256, 256, 16, 16, 72, 0, n_threads);
+        bench_shape("tower, 448 px", 1024, 1024, 16, 16, 72, 0, n_threads);
+        bench_shape("PaliGemma 1, prefill", 260, 260, 8, 1, 256, 0, n_threads);
+        bench_shape("PaliGemma 2, prefill", 260, 260, 8, 4, 256, 50, n_threads);
+        bench_shape("PaliGemma 1, decode", 1, 300, 8, 1, 256, 0, n_threads);
+        bench_shape("PaliGemma 2, decode", 1, 300, 8, 4, 256, 50, n_threads);
+        bench_shape("PaliGemma 1, decode, 896 px", 1, 4200, 8, 1, 256, 0, n_threads);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (wants_bench(argc, argv)) {
+        bench();
+        return 0;
+    }
+    test_combinations();
+    test_blind();
+    return test_report("attend");
+}
