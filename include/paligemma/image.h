@@ -25,8 +25,8 @@ typedef enum pali_alpha {
 typedef enum pali_resample {
     PALI_RESAMPLE_PILLOW = 0,      /**< bit-exact to Pillow 13's BICUBIC */
     PALI_RESAMPLE_TORCHVISION = 1, /**< bit-exact to torchvision's antialiased bicubic on uint8 */
-    PALI_RESAMPLE_PILLOW_12 = 2    /**< bit-exact to Pillow up to 12: another result where the picture becomes both
-                                        wider and lower, which 13 does in the other order */
+    PALI_RESAMPLE_PILLOW_12 = 2    /**< bit-exact to Pillow up to 12, which always filters the rows first; 13 filters the
+                                        columns first where the height loses more than twice as many pixels as the width */
 } pali_resample;
 
 typedef struct pali_image_options {
