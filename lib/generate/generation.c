@@ -40,15 +40,37 @@ void pali_generation_free(pali_generation *generation)
     pali__free(generation);
 }
 
+/* A checkpoint's vocabulary has a few more rows than the tokenizer has ids (PARITY §1.4). Should a model answer with one
+ * of them, it has no text. */
+static size_t with_text(const struct pali__answer *answer, const struct pali__tokenizer *tokenizer, int64_t *ids)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < answer->n_ids; i++)
+        if (answer->ids[i] < pali__tokenizer_size(tokenizer))
+            ids[n++] = answer->ids[i];
+    return n;
+}
+
 pali_status pali__generation_decode(pali_generation *generation, const struct pali__tokenizer *tokenizer,
                                     pali_error **error)
 {
-    for (int64_t i = 0; tokenizer && i < generation->rows; i++) {
+    size_t size = generation->capacity * sizeof(int64_t), text_size;
+    pali_status status = PALI_OK;
+    int64_t *ids;
+
+    if (!tokenizer)
+        return PALI_OK;
+    ids = pali__malloc(size);
+    if (!ids)
+        return pali__no_memory(error, size);
+    for (int64_t i = 0; status == PALI_OK && i < generation->rows; i++) {
         struct pali__answer *answer = &generation->answers[i];
-        size_t size;
-        TRY(pali__tokenizer_decode(tokenizer, answer->ids, answer->n_ids, true, &answer->text, &size, error));
+        status = pali__tokenizer_decode(tokenizer, ids, with_text(answer, tokenizer, ids), true, &answer->text,
+                                        &text_size, error);
     }
-    return PALI_OK;
+    pali__free(ids);
+    return status;
 }
 
 static const struct pali__answer *answer_of(const pali_generation *generation, int64_t row)
