@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# check_headers.sh INCLUDE_DIR CC [CXX]: every public header compiles alone, twice included, as strict C11 and as
+# strict C++17, with every warning an error. Without a C++ compiler the C half is done and the test says so.
+set -u
+include=$1 cc=$2 cxx=${3-}
+scratch=${PALI_TEST_SCRATCH:?}
+warnings="-Wall -Wextra -Wpedantic -pedantic-errors -Wshadow -Wconversion -Wundef -Werror"
+failed=0
+
+for header in "$include"/paligemma/*.h; do
+    name=paligemma/$(basename "$header")
+    printf '#include <%s>\n#include <%s>\nint main(void) { return 0; }\n' "$name" "$name" >"$scratch/alone.c"
+    cp "$scratch/alone.c" "$scratch/alone.cpp"
+    # shellcheck disable=SC2086
+    "$cc" -std=c11 $warnings -Wstrict-prototypes -Wmissing-prototypes -I"$include" -fsyntax-only "$scratch/alone.c" ||
+        { echo "$name: not clean as C11" >&2; failed=1; }
+    if [ -n "$cxx" ]; then
+        # shellcheck disable=SC2086
+        "$cxx" -std=c++17 $warnings -Wold-style-cast -I"$include" -fsyntax-only "$scratch/alone.cpp" ||
+            { echo "$name: not clean as C++17" >&2; failed=1; }
+    fi
+done
+
+# The _INIT macros are part of the interface: they too must initialise in both languages.
+{
+    echo '#include <paligemma/paligemma.h>'
+    sed -n 's/^#define \(PALI_[A-Z_]*\)_INIT .*/\1/p' "$include"/paligemma/*.h | while read -r macro; do
+        type=$(printf '%s' "$macro" | tr '[:upper:]' '[:lower:]')
+        echo "static $type of_$type = ${macro}_INIT;"
+        echo "size_t size_of_$type(void); size_t size_of_$type(void) { return of_$type.struct_size; }"
+    done
+} >"$scratch/init.c"
+cp "$scratch/init.c" "$scratch/init.cpp"
+count=$(grep -c '^static' "$scratch/init.c")
+[ "$count" -ge 8 ] || { echo "only $count _INIT macros found" >&2; failed=1; }
+# shellcheck disable=SC2086
+"$cc" -std=c11 $warnings -I"$include" -fsyntax-only "$scratch/init.c" || { echo "_INIT: not clean as C11" >&2; failed=1; }
+if [ -n "$cxx" ]; then
+    # shellcheck disable=SC2086
+    "$cxx" -std=c++17 $warnings -I"$include" -fsyntax-only "$scratch/init.cpp" ||
+        { echo "_INIT: not clean as C++17" >&2; failed=1; }
+else
+    echo "no C++ compiler: the headers were tried as C only"
+fi
+exit $failed

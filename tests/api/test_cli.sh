@@ -1,0 +1,210 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# test_cli.sh COMMAND: the command's exit statuses and messages, and the same through its subcommands' files.
+set -u
+paligemma=$1
+data=${PALI_TEST_DATA:?} examples=${PALI_TEST_EXAMPLES:?} scratch=${PALI_TEST_SCRATCH:?}
+checks=0 failures=0
+out=$scratch/out err=$scratch/err
+[ -x "$paligemma" ] || { echo "$paligemma is not there" >&2; exit 1; }
+
+fail() {
+    failures=$((failures + 1))
+    echo "failed: $*" >&2
+    sed 's/^/    /' "$err" >&2
+}
+
+# expect STATUS command…: runs it, keeps its output; one line on stderr if it failed, none on success.
+expect() {
+    status=$1
+    shift
+    checks=$((checks + 1))
+    "$@" >"$out" 2>"$err" </dev/null
+    got=$?
+    [ $got -eq "$status" ] || fail "exit status $got instead of $status: $*"
+    lines=$(wc -l <"$err")
+    if [ "$status" -eq 0 ]; then
+        [ "$lines" -eq 0 ] || fail "stderr is not empty: $*"
+    else
+        [ "$lines" -eq 1 ] || fail "stderr has $lines lines: $*"
+    fi
+}
+
+# says FRAGMENT: the last command said so on stderr;  prints FRAGMENT: on stdout.
+says() { checks=$((checks + 1)); grep -qF -e "$1" "$err" || fail "stderr does not say: $1"; }
+prints() { checks=$((checks + 1)); grep -qF -e "$1" "$out" || fail "stdout lacks: $1"; }
+
+# feed TEXT STATUS command…: with TEXT on standard input.
+feed() {
+    text=$1 status=$2
+    shift 2
+    checks=$((checks + 1))
+    printf '%s' "$text" | "$@" >"$out" 2>"$err"
+    got=$?
+    [ $got -eq "$status" ] || fail "exit status $got instead of $status: $*"
+}
+
+# ---- usage
+expect 2 "$paligemma"
+expect 2 "$paligemma" nonsense
+says 'unknown subcommand "nonsense"'
+expect 2 "$paligemma" --nonsense
+expect 0 "$paligemma" --version
+prints "paligemma 0."
+expect 0 "$paligemma" --help
+for command in generate process forward tokenize info; do
+    prints " $command "
+done
+for command in generate process forward tokenize info; do
+    expect 0 "$paligemma" $command --help
+    prints "usage: paligemma $command"
+    expect 2 "$paligemma" $command
+    says "missing"
+    expect 2 "$paligemma" $command --no-such-option
+    says "unknown option --no-such-option"
+done
+expect 2 "$paligemma" generate -m
+says "-m needs a value"
+expect 2 "$paligemma" generate -m x -i y
+says "-p PROMPT is missing"
+expect 2 "$paligemma" generate -m x -i y -p z --dtype int8
+says "float32 or bfloat16"
+expect 2 "$paligemma" generate -m x -i y -p z --threads -1
+says "whole number"
+expect 2 "$paligemma" generate -m x -i y -p z --max-new-tokens=0
+expect 2 "$paligemma" generate -m x -i y -p z --max-new-tokens 9999999999999999999999
+expect 2 "$paligemma" generate -m x -i y -p z --temperature nan
+expect 2 "$paligemma" generate -m x -i y -p z --top-p 1.5
+expect 2 "$paligemma" generate -m x -i y -p z --seed -1
+expect 2 "$paligemma" generate -m x -i y -p z --json=yes
+says "--json takes no value"
+expect 2 "$paligemma" generate -m x -i y -p z extra
+says 'unexpected argument "extra"'
+expect 2 "$paligemma" info a b
+
+# ---- what is not there
+expect 1 "$paligemma" info "$scratch/no-such-folder"
+says "no-such-folder"
+expect 1 env HF_HUB_CACHE="$scratch/hub" "$paligemma" info google/paligemma2-3b-mix-224
+says "hf download google/paligemma2-3b-mix-224"
+expect 1 "$paligemma" generate -m "$scratch" -i "$scratch/no-such-picture.png" -p x
+says "no-such-picture.png"
+expect 1 "$paligemma" forward -m "$scratch" --inputs "$scratch/no-such.safetensors" -o "$scratch/x.safetensors"
+says "no-such.safetensors"
+expect 1 "$paligemma" tokenize -m "$scratch/no-such-folder"
+
+# ---- a model: the demonstration's, else the first fixture
+model=
+for candidate in "$examples"/tiny/model "$data"/models/*; do
+    if [ -z "$model" ] && [ -f "$candidate/tokenizer.json" ] && ls "$candidate"/*.safetensors >/dev/null 2>&1; then
+        model=$candidate
+    fi
+done
+if [ -z "$model" ]; then
+    echo "SKIPPED: no model to try the rest with; $checks checks, $failures failed"
+    [ $failures -eq 0 ] || exit 1
+    exit 77
+fi
+echo "with $model"
+printf 'P6 4 2 255\n\001\002\003\004\005\006\007\010\011\012\013\014\015\016\017\020\021\022\023\024\025\026\027\030' \
+    >"$scratch/picture.ppm"
+picture=$scratch/picture.ppm
+
+# through the Hugging Face cache's layout, by each variable that can name it
+mkdir -p "$scratch/home/hub/models--some--model/refs" "$scratch/home/hub/models--some--model/snapshots"
+printf 'abc123' >"$scratch/home/hub/models--some--model/refs/main"
+ln -sfn "$(cd "$model" && pwd)" "$scratch/home/hub/models--some--model/snapshots/abc123"
+expect 0 env -u HF_HUB_CACHE HF_HOME="$scratch/home" "$paligemma" info some/model
+expect 0 env HF_HUB_CACHE="$scratch/home/hub" "$paligemma" info -m some/model --json
+prints '"missing": []'
+prints '"unexpected": []'
+mkdir -p "$scratch/xdg"
+ln -sfn "$scratch/home" "$scratch/xdg/huggingface"
+expect 0 env -u HF_HUB_CACHE -u HF_HOME XDG_CACHE_HOME="$scratch/xdg" "$paligemma" info some/model --tensors
+prints "text_config.hidden_size"
+prints "missing 0"
+
+# ---- tokenize, there and back
+feed '"caption en"
+"<loc0001> \u0063at \"quoted\""
+""
+' 0 "$paligemma" tokenize -m "$model"
+[ "$(wc -l <"$out")" -eq 3 ] || fail "three lines in, not three out"
+[ "$(sed -n 3p "$out")" = "[]" ] || fail "an empty text has tokens"
+cp "$out" "$scratch/ids"
+feed "$(cat "$scratch/ids")" 0 "$paligemma" tokenize -m "$model" --decode
+[ "$(sed -n 1p "$out")" = '"caption en"' ] || fail "the first text did not come back: $(sed -n 1p "$out")"
+[ "$(sed -n 2p "$out")" = '"<loc0001> cat \"quoted\""' ] || fail "the second text did not come back: $(sed -n 2p "$out")"
+for wrong in 'caption' '"open' '"a" b' '"\q"' '"\ud800"'; do
+    feed "\"fine\"
+$wrong
+" 1 "$paligemma" tokenize -m "$model"
+    says "line 2"
+done
+for wrong in '[1, 2' '[1, "2"]' '[1.5]' '[1,]' '7' '[99999999]' '[-1]'; do
+    feed "[]
+$wrong
+" 1 "$paligemma" tokenize -m "$model" --decode
+    says "line 2"
+done
+feed '[2]' 0 "$paligemma" tokenize -m "$model" --decode
+prints '""'
+feed '[2]' 0 "$paligemma" tokenize -m "$model" --decode --keep-special
+prints '"<bos>"'
+
+# ---- process, forward
+expect 0 "$paligemma" process -m "$model" -i "$picture" -p "caption en" -o "$scratch/inputs.safetensors" --json
+for name in input_ids attention_mask pixel_values; do prints "\"$name\""; done
+expect 0 "$paligemma" process -m "$model" -i "$picture" -p "caption en" --suffix "a cat" -o "$scratch/labels.safetensors" \
+    --json
+prints '"labels"'
+expect 0 "$paligemma" forward -m "$model" --inputs "$scratch/inputs.safetensors" -o "$scratch/outputs.safetensors" \
+    --logits-to-keep 1 --output-hidden-states --output-attentions --json
+for name in logits image_hidden_states hidden_states.0 attentions.0; do prints "\"$name\""; done
+expect 0 "$paligemma" forward -m "$model" --inputs "$scratch/labels.safetensors" -o "$scratch/loss.safetensors" --json \
+    --dtype float32 --threads 1
+prints '"loss": {"dtype": "float32", "shape": []}'
+[ "$(wc -c <"$scratch/outputs.safetensors")" -gt 1000 ] || fail "outputs.safetensors is too short"
+expect 1 "$paligemma" process -m "$model" -i "$picture" -p x -o "$scratch/no-such-folder/x.safetensors"
+says "no-such-folder"
+expect 1 "$paligemma" forward -m "$model" --inputs "$picture" -o "$scratch/x.safetensors"
+says "picture.ppm"
+expect 1 "$paligemma" process -m "$model" -i "$model/config.json" -p x -o "$scratch/x.safetensors"
+says "config.json"
+
+# ---- generate
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3
+[ "$(tail -c 1 "$out" | od -An -tx1 | tr -d ' ')" = 0a ] || fail "the answer does not end with a newline"
+streamed=$(cat "$out")
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --json \
+    --draw "$scratch/drawn.png"
+for key in prompt_tokens token_ids text timing load_s image_s prefill_s decode_s decode_tokens tokens_per_s \
+    peak_rss_bytes; do
+    prints "\"$key\": "
+done
+[ "$(wc -l <"$out")" -eq 1 ] || fail "--json printed more than one line"
+case $streamed in *[\"\\]*) ;; *) prints "\"text\": \"$streamed\"" ;; esac
+[ "$(head -c 4 "$scratch/drawn.png" | tail -c 3)" = PNG ] || fail "--draw wrote no PNG"
+expect 1 "$paligemma" generate -m "$model" -i "$picture" -p x --max-new-tokens 1 --draw "$scratch/no-such-folder/x.png"
+says "no-such-folder"
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --temperature 1 --seed 7
+first=$(cat "$out")
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --temperature 1 --seed 7
+[ "$(cat "$out")" = "$first" ] || fail "the same seed gave another answer"
+
+# ---- output that nobody takes
+if [ -w /dev/full ]; then
+    checks=$((checks + 1))
+    "$paligemma" info "$model" >/dev/full 2>"$err"
+    [ $? -eq 1 ] || fail "a full device went unnoticed"
+    says "standard output"
+fi
+checks=$((checks + 1))
+{ "$paligemma" info "$model" --tensors 2>"$err"; echo $? >"$scratch/status"; } | :
+case $(cat "$scratch/status") in
+0 | 1) ;; # 0 if all went into the pipe before its reader left
+*) fail "a closed pipe ended the command with status $(cat "$scratch/status")" ;;
+esac
+
+echo "test_cli: $checks checks, $failures failed"
+[ $failures -eq 0 ]

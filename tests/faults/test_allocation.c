@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every allocation fails in turn. A scenario is run with its first allocation failing, then its second, and so on until
+ * it gets through; then the same with all later ones failing too. Each run must end in success or PALI_ERROR_MEMORY,
+ * with every block given back. What oneDNN, json-c, libpng and libjpeg allocate for themselves is not part of this.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <paligemma/paligemma.h>
+
+#include "test.h"
+
+static atomic_long n_calls, n_live;
+static long fail_at;        /* number of the first call that fails */
+static bool fail_all_later; /* whether those after it fail too */
+
+static void *allocate(void *user, size_t size)
+{
+    (void)user;
+    long number = atomic_fetch_add(&n_calls, 1);
+    if (number == fail_at || (fail_all_later && number > fail_at))
+        return NULL;
+    void *memory = malloc(size);
+    if (memory)
+        atomic_fetch_add(&n_live, 1);
+    return memory;
+}
+
+static void release(void *user, void *memory)
+{
+    (void)user;
+    if (memory)
+        atomic_fetch_sub(&n_live, 1);
+    free(memory);
+}
+
+typedef pali_status scenario(const char *folder, pali_error **error);
+
+/* True once the scenario has been through without meeting a failed allocation. */
+static bool run_once(const char *name, scenario *run, const char *folder)
+{
+    pali_error *error = NULL;
+    atomic_store(&n_calls, 0);
+    atomic_store(&n_live, 0);
+    pali_status status = run(folder, &error);
+    bool through = atomic_load(&n_calls) <= fail_at;
+
+    if (through)
+        CHECK_MSG(status == PALI_OK, "%s: %s", name, pali_error_message(error));
+    else
+        CHECK_MSG(status == PALI_OK || status == PALI_ERROR_MEMORY, "%s, allocation %ld: %s: %s", name, fail_at,
+                  pali_status_name(status), pali_error_message(error));
+    CHECK_MSG(pali_error_status(error) == status, "%s, allocation %ld: the error says %s", name, fail_at,
+              pali_status_name(pali_error_status(error)));
+    pali_error_free(error);
+    CHECK_MSG(atomic_load(&n_live) == 0, "%s, allocation %ld: %ld blocks are left", name, fail_at,
+              atomic_load(&n_live));
+    return through;
+}
+
+static void run_scenario(const char *name, scenario *run, const char *folder)
+{
+    static const pali_allocator allocator = { allocate, release, NULL };
+    pali_set_allocator(&allocator);
+    for (int later = 0; later < 2; later++) {
+        int before = test_failures;
+        fail_all_later = later == 1;
+        fail_at = 0;
+        while (test_failures - before < 10 && !run_once(name, run, folder))
+            fail_at++;
+        if (!later)
+            printf("%s: %ld allocations\n", name, fail_at);
+    }
+    pali_set_allocator(NULL);
+}
+
+/* ---- the scenarios; each frees what it has, whatever happened ---- */
+
+static pali_status load_config(const char *folder, pali_error **error)
+{
+    pali_config *config = NULL;
+    pali_status status = pali_config_load(&config, folder, error);
+    CHECK((config == NULL) == (status != PALI_OK));
+    pali_config_free(config);
+    return status;
+}
+
+static pali_status compare_checkpoint(const char *folder, pali_error **error)
+{
+    pali_config *config = NULL;
+    pali_checkpoint *checkpoint = NULL;
+    char *missing = NULL, *unexpected = NULL;
+    pali_status status = pali_config_load(&config, folder, error);
+    if (status == PALI_OK)
+        status = pali_checkpoint_open(&checkpoint, folder, error);
+    if (status == PALI_OK)
+        status = pali_checkpoint_compare(checkpoint, config, &missing, &unexpected, error);
+    pali_free(missing);
+    pali_free(unexpected);
+    pali_checkpoint_free(checkpoint);
+    pali_config_free(config);
+    return status;
+}
+
+/* A picture of three by two pixels. */
+static pali_status small_picture(pali_image **image, pali_error **error)
+{
+    static const uint8_t rgb[18] = { 255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9, 99, 99, 99, 199, 199, 199 };
+    return pali_image_create(image, rgb, 3, 2, 0, error);
+}
+
+static pali_status apply_processor(const char *folder, pali_error **error)
+{
+    static const char *const texts[2] = { "caption en", "answer en what?" };
+    static const char *const suffixes[2] = { "a cat", "b" };
+    pali_processor *processor = NULL;
+    pali_image *image = NULL;
+    pali_inputs *inputs = NULL;
+    int64_t *ids = NULL;
+    size_t n_ids = 0;
+    char *text = NULL;
+    pali_apply_options options = PALI_APPLY_OPTIONS_INIT;
+    options.suffixes = suffixes;
+
+    pali_status status = pali_processor_load(&processor, folder, NULL, error);
+    if (status == PALI_OK)
+        status = small_picture(&image, error);
+    if (status == PALI_OK) {
+        pali_image *images[2] = { image, image };
+        status = pali_processor_apply_batch(&inputs, processor, images, 2, texts, 2, &options, error);
+    }
+    if (status == PALI_OK)
+        status = pali_processor_encode(processor, "a <loc0001> b", 13, &ids, &n_ids, error);
+    if (status == PALI_OK)
+        status = pali_processor_decode(processor, ids, n_ids, 1, &text, error);
+    pali_free(text);
+    pali_free(ids);
+    pali_inputs_free(inputs);
+    pali_image_free(image);
+    pali_processor_free(processor);
+    return status;
+}
+
+static pali_status run_model(const char *folder, pali_error **error)
+{
+    pali_model *model = NULL;
+    pali_processor *processor = NULL;
+    pali_image *image = NULL;
+    pali_inputs *inputs = NULL;
+    pali_cache *cache = NULL;
+    pali_outputs *outputs = NULL;
+    pali_generation *answer = NULL;
+    pali_model_options model_options = PALI_MODEL_OPTIONS_INIT;
+    pali_forward_options forward_options = PALI_FORWARD_OPTIONS_INIT;
+    pali_generate_options generate_options = PALI_GENERATE_OPTIONS_INIT;
+    model_options.threads = 1;
+    forward_options.output_hidden_states = 1;
+    forward_options.output_attentions = 1;
+    forward_options.logits_to_keep = 1;
+    generate_options.max_new_tokens = 3;
+
+    pali_status status = pali_model_load(&model, folder, &model_options, error);
+    if (status == PALI_OK)
+        status = pali_processor_load(&processor, folder, NULL, error);
+    if (status == PALI_OK)
+        status = small_picture(&image, error);
+    if (status == PALI_OK)
+        status = pali_processor_apply(&inputs, processor, &image, 1, "caption en", NULL, error);
+    if (status == PALI_OK)
+        status = pali_cache_create(&cache, model, NULL, error);
+    if (status == PALI_OK) {
+        forward_options.cache = cache;
+        status = pali_model_forward(&outputs, model, inputs, &forward_options, error);
+    }
+    if (status == PALI_OK)
+        status = pali_generate(&answer, model, inputs, &generate_options, error);
+    CHECK(status != PALI_OK || pali_generation_text(answer, 0) != NULL);
+
+    pali_generation_free(answer);
+    pali_outputs_free(outputs);
+    pali_cache_free(cache);
+    pali_inputs_free(inputs);
+    pali_image_free(image);
+    pali_processor_free(processor);
+    pali_model_free(model);
+    return status;
+}
+
+static pali_status convert_model(const char *folder, pali_error **error)
+{
+    pali_model *model = NULL;
+    pali_model_options options = PALI_MODEL_OPTIONS_INIT;
+    options.dtype = PALI_BFLOAT16; /* of a float32 file: every weight is converted */
+    pali_status status = pali_model_load(&model, folder, &options, error);
+    pali_model_free(model);
+    return status;
+}
+
+static pali_status use_pictures(const char *folder, pali_error **error)
+{
+    static const char *const names[] = { "rgb8.png", "palette4-adam7.png", "color420-progressive.jpg", "cmyk.jpg",
+                                         "exif6.jpg", "color1000.ppm" };
+    pali_image_options options = PALI_IMAGE_OPTIONS_INIT;
+    options.exif_orientation = 1;
+    options.alpha = PALI_ALPHA_WHITE;
+    pali_status status = PALI_OK;
+    for (size_t i = 0; status == PALI_OK && i < sizeof names / sizeof names[0]; i++) {
+        pali_image *image = NULL, *resized = NULL;
+        status = pali_image_open(&image, test_path(folder, names[i]), &options, error);
+        if (status == PALI_OK)
+            status = pali_image_resize(&resized, image, 5, 7, PALI_RESAMPLE_PILLOW, error);
+        if (status == PALI_OK)
+            status = pali_image_save_png(resized, test_path(test_scratch(), "resized.png"), error);
+        pali_image_free(resized);
+        pali_image_free(image);
+    }
+    return status;
+}
+
+static pali_status carry_inputs(const char *folder, pali_error **error)
+{
+    static int64_t ids[4] = { 2, 5, 6, 7 };
+    static const int64_t shape[2] = { 1, 4 };
+    pali_tensor view = pali_tensor_view(ids, PALI_INT64, 2, shape);
+    const char *path = test_path(folder, "carried.safetensors");
+    pali_inputs *inputs = NULL, *again = NULL;
+    pali_status status = pali_inputs_create(&inputs, error);
+    if (status == PALI_OK)
+        status = pali_inputs_set(inputs, "input_ids", &view, error);
+    if (status == PALI_OK)
+        status = pali_inputs_set(inputs, "attention_mask", &view, error);
+    if (status == PALI_OK)
+        status = pali_inputs_save(inputs, path, error);
+    if (status == PALI_OK)
+        status = pali_inputs_load(&again, path, error);
+    pali_inputs_free(again);
+    pali_inputs_free(inputs);
+    return status;
+}
+
+static pali_status parse_detections(const char *folder, pali_error **error)
+{
+    (void)folder;
+    pali_detections *detections = NULL;
+    pali_status status = pali_detections_parse(
+        &detections, "<loc0001><loc0002><loc0003><loc0004> a ; <loc0001><loc0002><loc0003><loc0004> b", error);
+    CHECK(pali_detections_count(detections) == (status == PALI_OK ? 2u : 0u));
+    pali_detections_free(detections);
+    return status;
+}
+
+int main(void)
+{
+    static const char *const models[] = { "models/pg1", "models/pg2" };
+    run_scenario("detections", parse_detections, NULL);
+    run_scenario("inputs", carry_inputs, test_scratch());
+    char pictures[1024]; /* test_path's own buffers take turns */
+    snprintf(pictures, sizeof pictures, "%s/images", test_data());
+    run_scenario("pictures", use_pictures, pictures);
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        char folder[1024];
+        snprintf(folder, sizeof folder, "%s/%s", test_data(), models[i]);
+        printf("%s\n", models[i]);
+        run_scenario("config", load_config, folder);
+        run_scenario("checkpoint", compare_checkpoint, folder);
+        run_scenario("processor", apply_processor, folder);
+        run_scenario("conversion", convert_model, folder);
+        run_scenario("model", run_model, folder);
+    }
+    return test_report("test_allocation");
+}
