@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The subcommands, and what they share. Each takes the arguments after its name and returns the exit status. */
+#ifndef PALIGEMMA_CLI_COMMANDS_H
+#define PALIGEMMA_CLI_COMMANDS_H
+
+#include <stdbool.h>
+
+#include <paligemma/paligemma.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+int cmd_generate(int argc, char **argv);
+int cmd_process(int argc, char **argv);
+int cmd_forward(int argc, char **argv);
+int cmd_tokenize(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+
+/* Says on stderr, in one line, what went wrong; returns EXIT_FAILED. */
+int report(const pali_error *error);
+int report_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * The directory that -m names: the path itself, or for a hub id ("google/paligemma2-3b-mix-224") the snapshot in the
+ * Hugging Face cache. A new string, to be freed; NULL after having said what is wrong.
+ */
+char *checkpoint_path(const char *model);
+
+/* Opens `count` picture files into a new array, which free_images ends; NULL after having said what is wrong. */
+pali_image **open_images(const char *const *paths, size_t count);
+void free_images(pali_image **images, size_t count);
+
+/* Outlines in `image` what `answer` names, and writes it to `path`. */
+pali_status draw_answer(pali_image *image, const char *answer, const char *path, pali_error **error);
+
+#endif
