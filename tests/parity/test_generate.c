@@ -75,6 +75,39 @@ static void generate(const char *fixture, const char *name)
     json_object_put(expected);
 }
 
+/* Beam search, row for row and token for token (tests/oracle/make_beam_fixtures.py). */
+static void beams(const char *fixture, const char *name)
+{
+    char file[256];
+    snprintf(file, sizeof file, "%.200s.beams.json", name);
+    struct json_object *runs = json_object_from_file(fixture_path(fixture, file));
+    pali_inputs *inputs = fixture_tensors(fixture, name, "inputs");
+    pali_error *error = NULL;
+
+    CHECK(runs != NULL);
+    for (size_t i = 0; runs && inputs && i < json_object_array_length(runs); i++) {
+        struct json_object *run = json_object_array_get_idx(runs, i), *rows = member(run, "token_ids");
+        pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
+        pali_generation *generation = NULL;
+        options.num_beams = json_object_get_int64(member(run, "num_beams"));
+        options.max_new_tokens = json_object_get_int64(member(run, "max_new_tokens"));
+        CHECK_OK(pali_generate(&generation, model, inputs, &options, &error), error);
+        for (int64_t row = 0; row < pali_generation_rows(generation); row++) {
+            struct json_object *want = json_object_array_get_idx(rows, (size_t)row);
+            size_t count = 0;
+            const int64_t *ids = pali_generation_token_ids(generation, row, &count);
+            bool same = count == json_object_array_length(want);
+            for (size_t j = 0; same && j < count; j++)
+                same = ids[j] == json_object_get_int64(json_object_array_get_idx(want, j));
+            CHECK_MSG(same, "%s %s row %d with %d beams: %zu tokens, not the oracle's %s", fixture, name, (int)row,
+                      (int)options.num_beams, count, json_object_to_json_string(want));
+        }
+        pali_generation_free(generation);
+    }
+    pali_inputs_free(inputs);
+    json_object_put(runs);
+}
+
 /* A callback that stops keeps what there is. */
 static void cancel(const char *fixture)
 {
@@ -250,6 +283,7 @@ int main(void)
         int n_generate = fixture_cases(fixture_models[i], ".generate.json", generate);
         if (i < 2) { /* the two main fixtures have every case */
             CHECK(n_generate > 0);
+            CHECK(fixture_cases(fixture_models[i], ".beams.json", beams) == 3);
             cancel(fixture_models[i]);
             sample(fixture_models[i]);
             split(fixture_models[i], false);
