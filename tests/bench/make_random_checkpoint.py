@@ -76,7 +76,7 @@ def side_files(directory, options):
             "size": {"height": options.image_size, "width": options.image_size}},
     }
     for name, value in files.items():
-        (directory / name).write_text(json.dumps(value, indent=2) + "\n")
+        (directory / name).write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         source = options.tokenizer / name if options.tokenizer else None
         if source and source.exists():

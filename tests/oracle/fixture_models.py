@@ -116,7 +116,7 @@ def random_tensor(rng, name, shape):
 
 
 def random_weights(model, seed, dtype):
-    """Fill a model in place; every value is representable in the file's dtype, so that the oracle runs on the file's."""
+    """Fill a model in place with values that the file's dtype holds exactly: the oracle runs on the file's weights."""
     for index, (name, parameter) in enumerate(sorted(model.named_parameters())):
         rng = np.random.default_rng([seed, index])
         values = torch.from_numpy(random_tensor(rng, name, tuple(parameter.shape)))
