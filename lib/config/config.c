@@ -250,7 +250,7 @@ static pali_status find(const struct pali__field **out, const pali_config *confi
 
 pali_status pali_config_get_int(const pali_config *config, const char *name, int64_t *value, pali_error **error)
 {
-    const struct pali__field *field;
+    const struct pali__field *field = NULL;
     TRY(find(&field, config, name, value, PALI__FIELD_INT, error));
     *value = field->integer;
     return PALI_OK;
@@ -258,7 +258,7 @@ pali_status pali_config_get_int(const pali_config *config, const char *name, int
 
 pali_status pali_config_get_float(const pali_config *config, const char *name, double *value, pali_error **error)
 {
-    const struct pali__field *field;
+    const struct pali__field *field = NULL;
     TRY(find(&field, config, name, value, PALI__FIELD_FLOAT, error));
     *value = field->number;
     return PALI_OK;
@@ -266,7 +266,7 @@ pali_status pali_config_get_float(const pali_config *config, const char *name, d
 
 pali_status pali_config_get_string(const pali_config *config, const char *name, const char **value, pali_error **error)
 {
-    const struct pali__field *field;
+    const struct pali__field *field = NULL;
     TRY(find(&field, config, name, value, PALI__FIELD_STRING, error));
     *value = field->text;
     return PALI_OK;

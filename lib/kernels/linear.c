@@ -49,7 +49,7 @@ static size_t round_up(size_t size)
     return (size + 63) / 64 * 64;
 }
 
-/* The rows of w from `row` on. */
+/* The weight at [row, column] and all that follow. */
 static const void *weights_at(const struct pali__matrix *w, int64_t row, int64_t column)
 {
     return (const unsigned char *)w->data + (size_t)(row * w->n_in + column) * (w->dtype == PALI_FLOAT32 ? 4 : 2);
@@ -114,6 +114,13 @@ static void multiply_by_dots(const struct product *product)
     }
 }
 
+/* Plain C is the definition and has no part of oneDNN in it; for aarch64 oneDNN has, of itself, only a slow
+ * reference. */
+static bool uses_onednn(const struct pali__compute *compute)
+{
+    return compute->kernels->level != PALI__CPU_C && compute->kernels->level != PALI__CPU_NEON;
+}
+
 /* Cuts y into blocks and says how much scratch that needs. */
 static void plan(struct product *product)
 {
@@ -125,8 +132,9 @@ static void plan(struct product *product)
     product->block_columns = smaller(columns, PANEL_MAX);
     product->n_panels = blocks_of(w->n_out, product->block_columns);
 
-    size_t widened = w->dtype == PALI_FLOAT32 ? 0 : (size_t)(product->block_columns * smaller(w->n_in, WIDENED_DEPTH));
-    size_t part = 0;
+    size_t widened = 0, part = 0;
+    if (w->dtype != PALI_FLOAT32 && uses_onednn(compute))
+        widened = (size_t)(product->block_columns * smaller(w->n_in, WIDENED_DEPTH));
     bool bf16 = compute->dtype == PALI_BFLOAT16 && w->dtype == PALI_BFLOAT16 &&
                 compute->kernels->level == PALI__CPU_AVX512_BF16;
     if (bf16) {
@@ -136,17 +144,12 @@ static void plan(struct product *product)
     product->thread_size = round_up((widened > part ? widened : part) * sizeof(float));
 }
 
-/* One block in float32: c (+)= a·wᵀ, the weights widened WIDENED_DEPTH inputs at a time unless they are float32. */
+/* One block by oneDNN in float32, the weights widened WIDENED_DEPTH inputs at a time unless they are float32. */
 static pali_status float_block(const struct product *product, float *widened, int64_t first_row, int64_t n_rows,
                                int64_t first, int64_t n)
 {
     const struct pali__matrix *w = product->w;
     const struct pali__kernels *kernels = product->compute->kernels;
-    if (kernels->level == PALI__CPU_C) {
-        for (int64_t j = 0; j < n; j += OUTPUTS_PER_DOT)
-            dot_block(product, first_row, n_rows, first + j, smaller(OUTPUTS_PER_DOT, n - j));
-        return PALI_OK;
-    }
     float *y = product->y + first_row * w->n_out + first;
     const float *x = product->x + first_row * w->n_in;
     bool add = product->store == PALI__ADD;
@@ -170,6 +173,13 @@ static pali_status float_block(const struct product *product, float *widened, in
             kernels->add(y + r * w->n_out, product->bias + first, n);
     }
     return PALI_OK;
+}
+
+/* One block without oneDNN. */
+static void own_block(const struct product *product, int64_t first_row, int64_t n_rows, int64_t first, int64_t n)
+{
+    for (int64_t j = 0; j < n; j += OUTPUTS_PER_DOT)
+        dot_block(product, first_row, n_rows, first + j, smaller(OUTPUTS_PER_DOT, n - j));
 }
 
 /* One block from bfloat16 inputs and weights, through `part`. */
@@ -219,8 +229,15 @@ static pali_status multiply_by_blocks(const struct product *product)
         if (n_rows <= 0)
             continue; /* rounding up the size of a block can leave the last one empty */
         float *scratch = (float *)(void *)(product->threads + (size_t)omp_get_thread_num() * product->thread_size);
-        pali_status status = product->narrowed ? bf16_block(product, scratch, first_row, n_rows, first, n)
-                                               : float_block(product, scratch, first_row, n_rows, first, n);
+        pali_status status = PALI_ERROR_UNSUPPORTED;
+        if (product->narrowed != NULL)
+            status = bf16_block(product, scratch, first_row, n_rows, first, n);
+        else if (uses_onednn(product->compute))
+            status = float_block(product, scratch, first_row, n_rows, first, n);
+        if (status == PALI_ERROR_UNSUPPORTED) {
+            own_block(product, first_row, n_rows, first, n);
+            status = PALI_OK;
+        }
         if ((int)status < worst)
             worst = (int)status;
     }

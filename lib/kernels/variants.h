@@ -49,6 +49,7 @@
 PALI__DECLARE_KERNELS(c);
 PALI__DECLARE_KERNELS(avx2);
 PALI__DECLARE_KERNELS(avx512);
+PALI__DECLARE_KERNELS(neon); /* not all of them exist: see arm/kernels_neon.c */
 
 /* Transposing moves data only: AVX-512 has no version of its own. */
 void pali__transpose_c(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t n_rows,

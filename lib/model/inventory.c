@@ -66,8 +66,8 @@ static pali_status expect_tensor(void *user, const struct pali__tensor_spec *spe
 }
 
 pali_status pali__inventory_compare(const pali_checkpoint *checkpoint, const struct pali__settings *settings,
-                           struct pali__network *network, struct pali__text *missing, struct pali__text *unexpected,
-                           pali_error **error)
+                                    struct pali__network *network, struct pali__text *missing,
+                                    struct pali__text *unexpected, pali_error **error)
 {
     size_t count = pali_checkpoint_count(checkpoint);
     struct expectation expectation = { .checkpoint = checkpoint, .missing = missing,
@@ -109,7 +109,8 @@ pali_status pali_checkpoint_compare(const pali_checkpoint *checkpoint, const pal
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_checkpoint_compare: checkpoint or config is NULL");
     status = pali__network_init(&network, pali__config_settings(config), error);
     if (status == PALI_OK)
-        status = pali__inventory_compare(checkpoint, pali__config_settings(config), &network, &missing_text, &unexpected_text, error);
+        status = pali__inventory_compare(checkpoint, pali__config_settings(config), &network, &missing_text,
+                                         &unexpected_text, error);
     if (status == PALI_OK) {
         *missing = give_away(&missing_text);
         *unexpected = give_away(&unexpected_text);
