@@ -10,7 +10,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 has_header() { echo "#include <$1>" | "${CC:-cc}" -E - >/dev/null 2>&1; }
 
 has cmake || want cmake
-has ninja || has make || want ninja-build
+has make || want make # the default generator, which the README commands use
 has pkg-config || want pkg-config
 if has "${CC:-cc}"; then
     has_header stdio.h || want libc6-dev

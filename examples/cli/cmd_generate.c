@@ -208,8 +208,8 @@ int cmd_generate(int argc, char **argv)
         { NULL, "--top-p", "P", OPTION_FLOAT, false, &answer_options->top_p, 0, 1,
           "when sampling: of the likeliest that make up P (default: the checkpoint's, or 1)", false },
         { NULL, "--seed", "S", OPTION_SEED, false, &answer_options->seed, 0, 0,
-          "when sampling: same seed, same answer", false },
-        { NULL, "--num-beams", "B", OPTION_INT, false, &answer_options->num_beams, 1, 1024, "beams (default 1)", false },
+          "when sampling: same seed, same answer (default 0)", false },
+        { NULL, "--num-beams", "B", OPTION_INT, false, &answer_options->num_beams, 1, 64, "beams (default 1)", false },
         { NULL, "--draw", "OUT.png", OPTION_TEXT, false, &generate.draw, 0, 0,
           "draw the boxes that the answer names into a copy of the first picture", false },
     };

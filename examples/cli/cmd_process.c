@@ -9,7 +9,7 @@
 
 static const struct usage usage = {
     "process",
-    "Writes input_ids, attention_mask, token_type_ids, pixel_values and, with a suffix, labels to a safetensors file.",
+    "Writes input_ids, attention_mask, token_type_ids, labels and pixel_values to a safetensors file.",
     NULL
 };
 
@@ -75,7 +75,7 @@ int cmd_process(int argc, char **argv)
           "PNG, JPEG or PNM file; once for each picture", false },
         { "-p", "--prompt", "PROMPT", OPTION_TEXT, true, &process.prompt, 0, 0, "what to ask", false },
         { NULL, "--suffix", "TEXT", OPTION_TEXT, false, &process.suffix, 0, 0,
-          "the answer, to learn from or to score: adds labels", false },
+          "the answer, to learn from or to score: its tokens get labels, all others -100", false },
         { "-o", "--output", "OUT", OPTION_TEXT, true, &process.output, 0, 0, "safetensors file to write", false },
     };
     int status = options_parse(&usage, options, sizeof options / sizeof options[0], NULL, argc, argv);

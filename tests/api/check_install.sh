@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# check_install.sh BUILD_DIR CONSUMER_DIR CMAKE CC LIBDIR: installs into a scratch prefix, moves it, and builds a ten-line
+# check_install.sh BUILD_DIR CONSUMER_DIR CMAKE CC LIBDIR GENERATOR: installs into a scratch prefix, moves it, and builds a ten-line
 # program against it through find_package and through pkg-config; looks at what the library is linked with.
 set -eu
-build=$1 consumer=$2 cmake=$3 cc=$4 libdir=$5
+build=$1 consumer=$2 cmake=$3 cc=$4 libdir=$5 generator=$6
 scratch=${PALI_TEST_SCRATCH:?}
 first=$scratch/first prefix=$scratch/moved
 rm -rf "$first" "$prefix" "$scratch/with-cmake" "$scratch/with-pkg-config"
@@ -16,7 +16,8 @@ if grep -rl "$first" "$prefix"; then
 fi
 
 echo "== find_package(paligemma)"
-"$cmake" -S "$consumer" -B "$scratch/with-cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" >"$scratch/cmake.log"
+"$cmake" -S "$consumer" -B "$scratch/with-cmake" -G "$generator" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_C_COMPILER="$cc" >"$scratch/cmake.log"
 "$cmake" --build "$scratch/with-cmake" >>"$scratch/cmake.log" || { cat "$scratch/cmake.log" >&2; exit 1; }
 "$scratch/with-cmake/consumer"
 
