@@ -44,7 +44,7 @@ echo "== A question and its answer"
 run build/bin/paligemma generate -m $model -i examples/pictures/shapes.jpg -p "answer en how many shapes are there?"
 echo
 echo "== A detection, drawn into build/quickstart-detection.png"
-run build/bin/paligemma generate -m $model -i examples/pictures/shapes.png -p "detect circle" \
+run build/bin/paligemma generate -m $model -i examples/pictures/shapes.png -p "detect blue square ; red triangle" \
     --max-new-tokens 40 --draw build/quickstart-detection.png
 
 cat <<'END'

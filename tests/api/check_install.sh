@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# check_install.sh BUILD_DIR CONSUMER_DIR CMAKE CC LIBDIR GENERATOR: installs into a scratch prefix, moves it, and builds a ten-line
-# program against it through find_package and through pkg-config; looks at what the library is linked with.
+# check_install.sh BUILD_DIR CONSUMER_DIR CMAKE CC LIBDIR GENERATOR: installs into a scratch prefix, moves it, and builds
+# a ten-line program against it through find_package and pkg-config; looks at what the library is linked with.
 set -eu
 build=$1 consumer=$2 cmake=$3 cc=$4 libdir=$5 generator=$6
 scratch=${PALI_TEST_SCRATCH:?}

@@ -253,7 +253,8 @@ static void test_embed_and_convert(void)
     const float f32[] = {1, -2, 0.125f, 3, 0, 0};
     struct pali__compute compute;
     pali__compute_init(&compute, PALI_FLOAT32, 1);
-    struct pali__matrix matrices[] = {{bf16, PALI_BFLOAT16, 3, 2}, {f16, PALI_FLOAT16, 3, 2}, {f32, PALI_FLOAT32, 3, 2}};
+    struct pali__matrix matrices[] = {
+        {bf16, PALI_BFLOAT16, 3, 2}, {f16, PALI_FLOAT16, 3, 2}, {f32, PALI_FLOAT32, 3, 2}};
     for (size_t i = 0; i < 3; i++) {
         float y[2];
         pali__embed(&compute, y, &matrices[i], 1, 4.0f);
