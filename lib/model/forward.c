@@ -89,6 +89,11 @@ static pali_status take_embeds(struct forward *forward, pali_error **error)
     return PALI_OK;
 }
 
+static int64_t past_length(const struct forward *forward, int64_t row)
+{
+    return forward->options.cache ? forward->options.cache->kv.rows[row].length : 0;
+}
+
 /* The mask may also cover what the cache holds already: [batch, past + length]. Its last `length` columns count. */
 static pali_status take_mask(struct forward *forward, pali_error **error)
 {
@@ -100,6 +105,12 @@ static pali_status take_mask(struct forward *forward, pali_error **error)
         tensor->shape[1] < forward->length || (tensor->shape[1] > forward->length && !forward->options.cache))
         return pali__fail(error, PALI_ERROR_SHAPE, "attention_mask should be int64 [%lld, %lld]",
                           (long long)forward->batch, (long long)forward->length);
+    for (int64_t row = 0; tensor->shape[1] > forward->length && row < forward->batch; row++)
+        if (tensor->shape[1] != past_length(forward, row) + forward->length)
+            return pali__fail(error, PALI_ERROR_SHAPE,
+                              "attention_mask has %lld columns; row %lld has %lld tokens in the cache and %lld new ones",
+                              (long long)tensor->shape[1], (long long)row, (long long)past_length(forward, row),
+                              (long long)forward->length);
     forward->attention_mask = tensor->data;
     forward->mask_width = tensor->shape[1];
     return PALI_OK;
@@ -128,15 +139,15 @@ static pali_status take_inputs(struct forward *forward, pali_error **error)
     TRY(take_embeds(forward, error));
     if (forward->batch < 1 || forward->length < 1)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "a forward pass needs input_ids or inputs_embeds, not empty");
-    TRY(take_mask(forward, error));
-    TRY(take_positions(forward, error));
-    TRY(take_ids(forward, "token_type_ids", &forward->token_type_ids, error));
-    TRY(take_ids(forward, "labels", &forward->labels, error));
     if (cache && cache->model != forward->model)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "the cache belongs to another model");
     if (cache && cache->kv.n_rows != forward->batch)
         return pali__fail(error, PALI_ERROR_SHAPE, "the cache has %lld rows and the batch %lld",
                           (long long)cache->kv.n_rows, (long long)forward->batch);
+    TRY(take_mask(forward, error));
+    TRY(take_positions(forward, error));
+    TRY(take_ids(forward, "token_type_ids", &forward->token_type_ids, error));
+    TRY(take_ids(forward, "labels", &forward->labels, error));
     return PALI_OK;
 }
 
@@ -160,11 +171,6 @@ static pali_status take_features(struct forward *forward, struct pali__feature_r
 }
 
 /* ---- the pass ---- */
-
-static int64_t past_length(const struct forward *forward, int64_t row)
-{
-    return forward->options.cache ? forward->options.cache->kv.rows[row].length : 0;
-}
 
 /* Position, kind and type of every token (PARITY §10). */
 static void place_tokens(struct forward *forward)
