@@ -34,6 +34,9 @@ build_and_test Release build-test -DCMAKE_BUILD_TYPE=Release
 if [ "$quick" = 1 ]; then
     summary="$summary
 Sanitizers: left out, as PALIGEMMA_TEST_QUICK=1 asks"
+elif [ ! -r /proc/self/maps ]; then
+    summary="$summary
+Sanitizers: NOT RUN: they need /proc, which is not mounted here (mount -t proc proc /proc)"
 else
     build_and_test Sanitizers build-sanitize -DCMAKE_BUILD_TYPE=Release -DPALIGEMMA_SANITIZE=address,undefined
 fi

@@ -34,7 +34,11 @@ LD_LIBRARY_PATH=$prefix/$libdir "$scratch/with-pkg-config"
 
 if [ -x "$prefix/bin/paligemma" ]; then
     echo "== the installed command"
-    "$prefix/bin/paligemma" --version
+    if [ -e /proc/self/exe ]; then
+        "$prefix/bin/paligemma" --version
+    else # without /proc the loader cannot tell $ORIGIN, by which the command finds its library
+        LD_LIBRARY_PATH=$prefix/$libdir "$prefix/bin/paligemma" --version
+    fi
 fi
 [ -z "$static" ] || exit 0
 
