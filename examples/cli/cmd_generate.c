@@ -214,6 +214,8 @@ int cmd_generate(int argc, char **argv)
           "draw the boxes that the answer names into a copy of the first picture", false },
     };
     int status = options_parse(&usage, options, sizeof options / sizeof options[0], NULL, argc, argv);
+    if (status == OPTIONS_GO_ON && answer_options->num_beams > 1 && answer_options->temperature > 0.0)
+        status = usage_error(&usage, "--num-beams and --temperature exclude each other: beam search does not sample");
     if (status == OPTIONS_GO_ON) {
         answer_options->on_token = on_token;
         answer_options->on_token_user = &generate;

@@ -27,17 +27,21 @@ typedef int (*pali_token_fn)(void *user, const pali_token *token);
 
 typedef struct pali_generate_options {
     size_t struct_size;
-    int64_t max_new_tokens;              /**< 0 (default): generation_config's, or 20 as in Transformers */
+    int64_t max_new_tokens;              /**< 0 (default): generation_config's, or 20 as in Transformers. The cache for
+                                              prompt and new tokens is allocated at once; max_position_embeddings
+                                              is no limit, as in Transformers */
     double temperature;                  /**< 0 (default): greedy; else sampling from logits / temperature */
     int64_t top_k;                       /**< keep the k likeliest when sampling; 0: generation_config's, or 50; -1: all */
     double top_p;                        /**< keep the likeliest that make up p when sampling; 0: generation_config's, or 1 */
-    uint64_t seed;                       /**< same seed, same tokens, on every machine */
+    uint64_t seed;                       /**< same seed, same draws, whatever the batch and the threads; the logits
+                                              they are applied to differ in the last bits between instruction sets */
     int64_t num_beams;                   /**< 1 (default): no beam search; 2…64: as Transformers' beam search */
     pali_token_fn on_token;              /**< streaming; may be NULL. On the caller's thread, no lock held. With beams
                                               an answer's tokens come when it is complete */
     void *on_token_user;
     const pali_image_features *features; /**< instead of pixel_values, or NULL */
-    pali_progress_fn progress;           /**< "image" and "prefill", between layers; may cancel; may be NULL */
+    pali_progress_fn progress;           /**< "image" and "prefill", between layers, and "beams", between steps; may
+                                              cancel; may be NULL. Other decoding is watched and stopped by on_token */
     void *progress_user;
     uint64_t reserved[4];
 } pali_generate_options;

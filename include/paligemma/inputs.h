@@ -6,7 +6,8 @@
  * | name | shape | dtype |
  * |---|---|---|
  * | input_ids | [batch, length] | int64 |
- * | attention_mask | [batch, length] | int64, 1 real, 0 padding |
+ * | attention_mask | [batch, length] | int64, 1 real, 0 padding; with a cache also [batch, cached + length], which says
+ *   for that one pass what is seen of the cached tokens too |
  * | token_type_ids | [batch, length] | int64, 0 prefix, 1 suffix |
  * | position_ids | [batch, length] | int64, the first token has 1 |
  * | labels | [batch, length] | int64, -100 where there is no loss |

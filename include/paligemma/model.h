@@ -23,7 +23,7 @@ typedef struct pali_model_options {
     size_t struct_size;
     pali_dtype dtype;           /**< PALI_FLOAT32 or PALI_BFLOAT16; 0 (default): bfloat16 for bfloat16 files, else float32 */
     int32_t threads;            /**< 0 (default): OpenMP's own number */
-    pali_progress_fn progress;  /**< may be NULL */
+    pali_progress_fn progress;  /**< "load", after each tensor; may cancel; may be NULL */
     void *progress_user;
     uint64_t reserved[4];
 } pali_model_options;
@@ -102,7 +102,8 @@ typedef struct pali_forward_options {
     pali_cache *cache;                   /**< read and extended by this pass, or NULL */
     const pali_image_features *features; /**< instead of pixel_values, or NULL */
     int64_t logits_to_keep;              /**< 0: all positions; n: the last n */
-    const int64_t *logits_index;         /**< positions to keep instead, ascending or not, or NULL */
+    const int64_t *logits_index;         /**< positions to keep instead, each 0…length-1, in any order, at most
+                                              length of them; or NULL */
     size_t n_logits_index;
     int64_t prefix_length;               /**< without token_type_ids: this many leading tokens are prefix; -1 (default): all
                                               tokens of a first pass, none once the cache holds tokens */

@@ -170,7 +170,8 @@ static bool can_improve(const struct pali__beam_search *search, int64_t length)
     return !worst->is_taken || search->scores[0] / (float)length > worst->score;
 }
 
-pali_status pali__beam_search_run(struct pali__beam_search *search, int64_t *ids, size_t *n_ids, pali_error **error)
+pali_status pali__beam_search_run(struct pali__beam_search *search, int64_t *ids, size_t *n_ids,
+                                  const struct pali__watch *watch, pali_error **error)
 {
     int64_t n_running = 1;
 
@@ -178,6 +179,7 @@ pali_status pali__beam_search_run(struct pali__beam_search *search, int64_t *ids
     for (int64_t i = 0; i < search->n_beams; i++)
         search->answers[i] = (struct answer){ .score = NEVER };
     for (int64_t length = 0; n_running > 0; length++) {
+        TRY(pali__watch_step(watch, "beams", length, search->max_new_tokens, error));
         int64_t n_candidates = collect(search, n_running, length);
         for (int64_t i = 0; i < n_candidates && i < search->n_beams; i++)
             if (search->candidates[i].ends)

@@ -16,6 +16,7 @@ pali_status pali__beam_search_create(struct pali__beam_search **out, struct pali
 void pali__beam_search_free(struct pali__beam_search *search);
 
 /* The best continuation of the prompt that has just been run into row 0. `ids` has room for max_new_tokens. */
-pali_status pali__beam_search_run(struct pali__beam_search *search, int64_t *ids, size_t *n_ids, pali_error **error);
+pali_status pali__beam_search_run(struct pali__beam_search *search, int64_t *ids, size_t *n_ids,
+                                  const struct pali__watch *watch, pali_error **error);
 
 #endif

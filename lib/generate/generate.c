@@ -231,7 +231,7 @@ static pali_status answer_by_beams(struct run *run, pali_error **error)
         status = prefill_row(run, row, 0, error);
         double begin = now();
         if (status == PALI_OK)
-            status = pali__beam_search_run(run->beams, ids, &n_ids, error);
+            status = pali__beam_search_run(run->beams, ids, &n_ids, &run->watch, error);
         run->generation->timing.decode_s += now() - begin;
         run->generation->timing.decode_tokens += (int64_t)n_ids - (n_ids > 0);
         for (size_t i = 0; status == PALI_OK && i < n_ids && !run->stopped; i++)

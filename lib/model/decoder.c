@@ -78,7 +78,7 @@ static struct pali__attention attention_of(const struct pali__pass *pass, const 
         attention.head_stride = row->capacity * config->head_dim;
         attention.slot_stride = config->head_dim;
         attention.q_start = row->length;
-        attention.key_is_real = row->real;
+        attention.key_is_real = sequence->real ? sequence->real : row->real;
         attention.type = row->type;
     } else {
         attention.k = pass->k + sequence->first * kv_width;

@@ -37,6 +37,7 @@ struct forward {
 
     pali_image_features *own_features; /* of pixel_values */
     struct pali__sequence *sequences;  /* one a row of the batch */
+    uint8_t *real;                     /* [batch, mask_width]: the mask, if it covers the cache too; else NULL */
     struct pali__pass pass;
     pali_outputs *outputs;
     bool in_cache; /* the pass's rows have been added to the cache */
@@ -94,7 +95,8 @@ static int64_t past_length(const struct forward *forward, int64_t row)
     return forward->options.cache ? forward->options.cache->kv.rows[row].length : 0;
 }
 
-/* The mask may also cover what the cache holds already: [batch, past + length]. Its last `length` columns count. */
+/* The mask may also cover what the cache holds already: [batch, past + length]. It then says for this pass, in place of
+ * what the cache noted, which of those tokens are seen. */
 static pali_status take_mask(struct forward *forward, pali_error **error)
 {
     const pali_tensor *tensor = pali_inputs_get(forward->inputs, "attention_mask");
@@ -113,6 +115,13 @@ static pali_status take_mask(struct forward *forward, pali_error **error)
                               (long long)forward->length);
     forward->attention_mask = tensor->data;
     forward->mask_width = tensor->shape[1];
+    if (forward->mask_width == forward->length)
+        return PALI_OK;
+    forward->real = pali__malloc((size_t)pali_tensor_count(tensor));
+    if (!forward->real)
+        return pali__no_memory(error, (size_t)pali_tensor_count(tensor));
+    for (int64_t i = 0; i < pali_tensor_count(tensor); i++)
+        forward->real[i] = forward->attention_mask[i] != 0;
     return PALI_OK;
 }
 
@@ -183,7 +192,8 @@ static void place_tokens(struct forward *forward)
         if (prefix < 0)
             prefix = past == 0 ? length : 0;
         forward->sequences[row] =
-            (struct pali__sequence){ .first = row * length, .length = length, .cache_row = row };
+            (struct pali__sequence){ .first = row * length, .length = length, .cache_row = row,
+                                     .real = forward->real ? forward->real + row * forward->mask_width : NULL };
         for (int64_t i = 0; i < length; i++) {
             int64_t at = row * length + i;
             int64_t position_row = forward->n_position_rows == 1 ? 0 : row;
@@ -376,6 +386,7 @@ pali_status pali_model_forward(pali_outputs **out, pali_model *model, const pali
     pali__free(forward.pass.taps.attentions);
     pali__pass_clear(&forward.pass);
     pali__free(forward.sequences);
+    pali__free(forward.real);
     pali_image_features_free(forward.own_features);
     if (status != PALI_OK) {
         for (int64_t row = 0; forward.in_cache && row < forward.batch; row++)

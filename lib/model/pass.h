@@ -14,6 +14,7 @@
 struct pali__sequence {
     int64_t first, length; /* its rows */
     int64_t cache_row;     /* its row in the cache, if there is one */
+    const uint8_t *real;   /* of all its keys, those in the cache too; NULL: as the cache noted them */
 };
 
 /* Copies that the caller wants of what happens between the layers. NULL: not wanted. */

@@ -94,7 +94,7 @@ static size_t make_symbols(const struct pali__bpe *bpe, const char *text, size_t
     size_t n = 0;
     bool unknown_waits = false;
     for (size_t at = 0, length; at < size; at += length) {
-        length = pali__utf8_sequence(text + at, size - at);
+        length = pali__utf8_length(text + at, size - at);
         assert(length > 0);
         int32_t id = character_piece(bpe, text + at, length);
         if (id >= 0) {

@@ -31,7 +31,7 @@ const char *pali__slice_quote(char out[PALI__QUOTE_SIZE], struct pali__slice sli
     out[used++] = '"';
     while (at < slice.size && used < PALI__QUOTE_SIZE - 12) {
         unsigned char byte = (unsigned char)slice.data[at];
-        size_t length = pali__utf8_sequence(slice.data + at, slice.size - at);
+        size_t length = pali__utf8_length(slice.data + at, slice.size - at);
         if (length == 0 || byte < 0x20 || byte == 0x7f) {
             used += (size_t)snprintf(out + used, 8, "\\x%02X", byte);
             at++;
@@ -54,7 +54,7 @@ static pali_status fail_at(const struct pali__scan *json, size_t at, const char 
     if (at >= json->size)
         return pali__fail(error, PALI_ERROR_FORMAT, "%s: byte %zu: expected %s, found the end of the file", json->name,
                           at, expected);
-    size_t length = pali__utf8_sequence(json->text + at, json->size - at);
+    size_t length = pali__utf8_length(json->text + at, json->size - at);
     char quoted[PALI__QUOTE_SIZE];
     pali__slice_quote(quoted, (struct pali__slice){ json->text + at, length ? length : 1 });
     return pali__fail(error, PALI_ERROR_FORMAT, "%s: byte %zu: expected %s, found %s", json->name, at, expected,
@@ -207,7 +207,7 @@ static void pass_plain(struct pali__scan *json)
                 break;
             at++;
         } else {
-            size_t length = pali__utf8_sequence(text + at, json->size - at);
+            size_t length = pali__utf8_length(text + at, json->size - at);
             if (length == 0)
                 break;
             at += length;

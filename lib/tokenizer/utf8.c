@@ -3,31 +3,6 @@
 
 #include <string.h>
 
-static bool continues(const char *text, size_t size, size_t index)
-{
-    return index < size && ((unsigned char)text[index] & 0xC0u) == 0x80u;
-}
-
-size_t pali__utf8_sequence(const char *text, size_t size)
-{
-    if (size == 0)
-        return 0;
-    unsigned lead = (unsigned char)text[0], second = size > 1 ? (unsigned char)text[1] : 0u;
-    if (lead < 0x80u)
-        return 1;
-    if (lead < 0xC2u || lead > 0xF4u || !continues(text, size, 1))
-        return 0;
-    if (lead < 0xE0u)
-        return 2;
-    if (!continues(text, size, 2))
-        return 0;
-    if (lead < 0xF0u)
-        return (lead == 0xE0u && second < 0xA0u) || (lead == 0xEDu && second > 0x9Fu) ? 0 : 3;
-    if (!continues(text, size, 3))
-        return 0;
-    return (lead == 0xF0u && second < 0x90u) || (lead == 0xF4u && second > 0x8Fu) ? 0 : 4;
-}
-
 size_t pali__utf8_valid_prefix(const char *text, size_t size)
 {
     size_t at = 0;
@@ -40,7 +15,7 @@ size_t pali__utf8_valid_prefix(const char *text, size_t size)
                 continue;
             }
         }
-        size_t length = pali__utf8_sequence(text + at, size - at);
+        size_t length = pali__utf8_length(text + at, size - at);
         if (length == 0)
             break;
         at += length;

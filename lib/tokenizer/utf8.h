@@ -7,14 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/utf8_length.h"
+
 /* U+2581, the visible mark that stands for a space inside the pieces, and U+FFFD, which stands for a broken byte. */
 #define PALI__SPACE_MARK "\xE2\x96\x81"
 #define PALI__SPACE_MARK_SIZE 3u
 #define PALI__REPLACEMENT "\xEF\xBF\xBD"
 #define PALI__REPLACEMENT_SIZE 3u
-
-/* Bytes of the valid sequence at `text`, of which `size` bytes may be read; 0 if there is none. */
-size_t pali__utf8_sequence(const char *text, size_t size);
 
 /* How many bytes from the start of `text` are valid; equals `size` for a valid string. */
 size_t pali__utf8_valid_prefix(const char *text, size_t size);

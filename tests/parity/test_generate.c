@@ -248,6 +248,83 @@ static void split(const char *fixture, bool fixed)
     pali_inputs_free(expected);
 }
 
+/* A mask over cached and new tokens hides cached ones for that pass; the next pass sees them again. A mask of any other
+ * width is refused (tests/oracle/make_mask_fixtures.py). */
+static void hidden_past(const char *fixture)
+{
+    pali_inputs *whole = fixture_tensors(fixture, "split", "inputs"), *plain = fixture_tensors(fixture, "split", "expected");
+    pali_inputs *hidden = fixture_tensors(fixture, "split", "hidden");
+    const pali_tensor *mask = pali_inputs_get(hidden, "mask"), *want = pali_inputs_get(hidden, "logits");
+    const pali_tensor *seen = pali_inputs_get(plain, "logits");
+    int64_t batch = mask->shape[0], length = mask->shape[1], suffix = want->shape[1], width = want->shape[2];
+    pali_cache_options cache_options = PALI_CACHE_OPTIONS_INIT;
+    pali_forward_options options = PALI_FORWARD_OPTIONS_INIT;
+    pali_outputs *outputs = NULL;
+    pali_cache *cache = NULL;
+    pali_error *error = NULL;
+
+    cache_options.rows = batch;
+    CHECK_OK(pali_cache_create(&cache, model, &cache_options, &error), error);
+    options.cache = cache;
+    pali_inputs *prefix = columns(whole, 0, length - suffix), *rest = columns(whole, length - suffix, suffix);
+    CHECK_OK(pali_model_forward(&outputs, model, prefix, &options, &error), error);
+    pali_outputs_free(outputs);
+
+    pali_tensor narrow = pali_tensor_view(mask->data, PALI_INT64, 2, (int64_t[]){ batch, length - 1 });
+    CHECK_OK(pali_inputs_set(rest, "attention_mask", &narrow, &error), error);
+    CHECK_FAILS(pali_model_forward(&outputs, model, rest, &options, &error), error, PALI_ERROR_SHAPE, "columns");
+
+    CHECK_OK(pali_inputs_set(rest, "attention_mask", mask, &error), error);
+    for (int round = 0; round < 2; round++) {
+        const pali_tensor *right = round == 0 ? want : seen;
+        double worst = 0.0;
+        CHECK_OK(pali_model_forward(&outputs, model, rest, &options, &error), error);
+        const float *got = pali_outputs_get(outputs, "logits")->data;
+        for (int64_t row = 0; row < batch; row++)
+            for (int64_t i = 0; i < suffix * width; i++) {
+                int64_t first = row * right->shape[1] + right->shape[1] - suffix;
+                double difference = fabs((double)got[row * suffix * width + i] -
+                                         (double)((const float *)right->data)[first * width + i]);
+                worst = difference > worst ? difference : worst;
+            }
+        CHECK_MSG(worst <= 1e-4, "%s: cached tokens %s: %g", fixture, round ? "seen again" : "hidden", worst);
+        pali_outputs_free(outputs);
+        outputs = NULL;
+        CHECK_OK(pali_cache_truncate(cache, length - suffix, &error), error);
+        pali_inputs_free(rest);
+        rest = columns(whole, length - suffix, suffix);
+    }
+    pali_cache_free(cache);
+    pali_inputs_free(prefix);
+    pali_inputs_free(rest);
+    pali_inputs_free(whole);
+    pali_inputs_free(plain);
+    pali_inputs_free(hidden);
+}
+
+/* Beams are watched between steps, and can be cancelled there. */
+static int cancel_beams(void *user, const char *stage, double fraction)
+{
+    (void)fraction;
+    return !strcmp(stage, "beams") && ++*(int *)user == 2;
+}
+
+static void cancelled_beams(const char *fixture)
+{
+    pali_inputs *inputs = fixture_tensors(fixture, "generate", "inputs");
+    pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
+    pali_generation *generation = NULL;
+    pali_error *error = NULL;
+    int calls = 0;
+
+    options.num_beams = 2;
+    options.progress = cancel_beams;
+    options.progress_user = &calls;
+    CHECK_FAILS(pali_generate(&generation, model, inputs, &options, &error), error, PALI_ERROR_CANCELLED, "beams");
+    CHECK(calls == 2 && generation == NULL);
+    pali_inputs_free(inputs);
+}
+
 /* Features computed once give the same logits as the pictures. */
 static void features_again(const char *fixture)
 {
@@ -288,6 +365,8 @@ int main(void)
             sample(fixture_models[i]);
             split(fixture_models[i], false);
             split(fixture_models[i], true);
+            hidden_past(fixture_models[i]);
+            cancelled_beams(fixture_models[i]);
             features_again(fixture_models[i]);
         }
         pali_model_free(model);
