@@ -49,6 +49,9 @@ PALI_API const pali_config *pali_model_config(const pali_model *model);
 /** PALI_FLOAT32 or PALI_BFLOAT16. Since 0.1. */
 PALI_API pali_dtype pali_model_dtype(const pali_model *model);
 
+/** A LoRA adapter: see adapter.h. */
+typedef struct pali_adapter pali_adapter;
+
 /* ---- image features ---- */
 
 /** What the tower and the projector make of pictures: computed once, used in any number of passes. Immutable. */
@@ -70,14 +73,20 @@ typedef struct pali_cache pali_cache;
 
 typedef struct pali_cache_options {
     size_t struct_size;
-    int64_t rows;     /**< sequences; default 1 */
-    int64_t capacity; /**< tokens per row to make room for at once; 0 (default): grow as needed */
-    int32_t fixed;    /**< 1: never grow past `capacity`, PALI_ERROR_LIMIT instead ("static" cache) */
+    int64_t rows;             /**< sequences; default 1 */
+    int64_t capacity;         /**< tokens per row to make room for at once; 0 (default): grow as needed */
+    int32_t fixed;            /**< 1: never grow past `capacity`, PALI_ERROR_LIMIT instead ("static" cache) */
+    int32_t sliding;          /**< 1: layers with a window keep only the tokens that it can still reach; rolling back
+                                   further than that is PALI_ERROR_LIMIT */
+    pali_dtype dtype;         /**< of keys and values: PALI_FLOAT32 or PALI_BFLOAT16; 0 (default): float32 */
     int32_t reserved0;
+    const pali_cache *prefix; /**< every row continues this cache's only row without copying it, or NULL. The prefix is
+                                   then frozen: it may be read from any number of threads, and a call that would change
+                                   it is PALI_ERROR_ARGUMENT, until the last cache that continues it is freed */
     uint64_t reserved[4];
 } pali_cache_options;
 
-#define PALI_CACHE_OPTIONS_INIT { sizeof(pali_cache_options), 1, 0, 0, 0, { 0, 0, 0, 0 } }
+#define PALI_CACHE_OPTIONS_INIT { sizeof(pali_cache_options), 1, 0, 0, 0, (pali_dtype)0, 0, NULL, { 0, 0, 0, 0 } }
 PALI_API void pali_cache_options_init(pali_cache_options *options);
 
 /** An empty cache for `model`, which it keeps alive. Since 0.1. */
@@ -103,19 +112,30 @@ typedef struct pali_forward_options {
     const pali_image_features *features; /**< instead of pixel_values, or NULL */
     int64_t logits_to_keep;              /**< 0: all positions; n: the last n */
     const int64_t *logits_index;         /**< positions to keep instead, each 0…length-1, in any order, at most
-                                              length of them; or NULL */
+                                              length of them; or NULL. Negative ones count from the end */
     size_t n_logits_index;
     int64_t prefix_length;               /**< without token_type_ids: this many leading tokens are prefix; -1 (default): all
                                               tokens of a first pass, none once the cache holds tokens */
     int32_t output_hidden_states;
-    int32_t output_attentions;
+    int32_t output_attentions;           /**< 1: of all layers and heads, or of those named below */
     pali_progress_fn progress;           /**< called between layers, may cancel; may be NULL */
     void *progress_user;
-    uint64_t reserved[4];
+    int64_t cache_position;              /**< slot of the cache where this pass begins, 0…its length: what stands there
+                                              and behind is forgotten first; -1 (default): behind all it holds */
+    const int64_t *attention_layers;     /**< with output_attentions: of these layers only, or NULL: all */
+    size_t n_attention_layers;
+    const int64_t *attention_heads;      /**< with output_attentions: of these query heads only, or NULL: all */
+    size_t n_attention_heads;
+    int32_t image_states_divided;        /**< 1: image_hidden_states divided by sqrt(hidden) (Transformers < 5.4) */
+    int32_t reserved0;
+    const pali_adapter *adapter;         /**< LoRA adapter for this pass, or NULL */
+    double adapter_scale;                /**< times the adapter's own scale; default 1 */
+    uint64_t reserved[8];
 } pali_forward_options;
 
-#define PALI_FORWARD_OPTIONS_INIT \
-    { sizeof(pali_forward_options), NULL, NULL, 0, NULL, 0, -1, 0, 0, NULL, NULL, { 0, 0, 0, 0 } }
+#define PALI_FORWARD_OPTIONS_INIT                                                                                      \
+    { sizeof(pali_forward_options), NULL, NULL, 0, NULL, 0, -1, 0, 0, NULL, NULL, -1, NULL, 0, NULL, 0, 0, 0, NULL,    \
+      1.0, { 0, 0, 0, 0, 0, 0, 0, 0 } }
 PALI_API void pali_forward_options_init(pali_forward_options *options);
 
 /** What a forward pass returns. Immutable. */
