@@ -13,6 +13,7 @@ int cmd_generate(int argc, char **argv);
 int cmd_process(int argc, char **argv);
 int cmd_forward(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
 /* Says on stderr, in one line, what went wrong; returns EXIT_FAILED. */

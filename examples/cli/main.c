@@ -17,6 +17,7 @@ static const struct {
     { "process", cmd_process, "the processor alone: pictures and prompt to a file of tensors" },
     { "forward", cmd_forward, "one forward pass over tensors from a file" },
     { "tokenize", cmd_tokenize, "JSON strings on standard input to arrays of token ids, and back" },
+    { "bench", cmd_bench, "how fast each stage is, and how near to the machine's limits" },
     { "info", cmd_info, "what a checkpoint directory holds, lacks, and has too many" },
 };
 

@@ -9,6 +9,7 @@
 #include <paligemma/generate.h>
 #include <paligemma/image.h>
 #include <paligemma/inputs.h>
+#include <paligemma/machine.h>
 #include <paligemma/model.h>
 #include <paligemma/processor.h>
 #include <paligemma/structured.h>

@@ -29,4 +29,19 @@ static inline pali_status pali__options_take(void *own, size_t own_size, const v
     return PALI_OK;
 }
 
+/* The reverse, for a struct that the library fills: as much of `own` as the caller's `given` has room for. */
+static inline pali_status pali__options_give(void *given, const void *own, size_t own_size, const char *name,
+                                             pali_error **error)
+{
+    size_t given_size;
+
+    memcpy(&given_size, given, sizeof given_size);
+    if (given_size < sizeof given_size)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "%s.struct_size is %zu; set it with the _INIT macro", name,
+                          given_size);
+    memcpy(given, own, given_size < own_size ? given_size : own_size);
+    memcpy(given, &given_size, sizeof given_size);
+    return PALI_OK;
+}
+
 #endif

@@ -52,10 +52,10 @@ expect 2 "$paligemma" --nonsense
 expect 0 "$paligemma" --version
 prints "paligemma 0."
 expect 0 "$paligemma" --help
-for command in generate process forward tokenize info; do
+for command in generate process forward tokenize bench info; do
     prints " $command "
 done
-for command in generate process forward tokenize info; do
+for command in generate process forward tokenize bench info; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command
@@ -123,6 +123,18 @@ ln -sfn "$scratch/home" "$scratch/xdg/huggingface"
 expect 0 env -u HF_HUB_CACHE -u HF_HOME XDG_CACHE_HOME="$scratch/xdg" "$paligemma" info some/model --tensors
 prints "text_config.hidden_size"
 prints "missing 0"
+
+# ---- bench
+expect 0 "$paligemma" bench -m "$model" --new-tokens 3 --runs 1
+prints "tokens/s"
+expect 0 "$paligemma" bench -m "$model" --new-tokens 3 --runs 2 --rows 2 --image-size 112 --json
+for key in image_s prefill_s decode_tokens_per_s read_bytes_per_s decoder_flops_per_s peak_rss_bytes; do
+    prints "\"$key\": "
+done
+expect 1 "$paligemma" bench -m "$model" --image-size 224
+says "pictures of 112 px"
+expect 1 "$paligemma" bench -m "$model" --prompt-tokens 64
+says "more than that"
 
 # ---- tokenize, there and back
 feed '"caption en"

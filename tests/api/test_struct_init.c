@@ -26,6 +26,7 @@ static void test_macro_equals_function(void)
     CHECK_INIT(pali_forward_options, PALI_FORWARD_OPTIONS_INIT);
     CHECK_INIT(pali_generate_options, PALI_GENERATE_OPTIONS_INIT);
     CHECK_INIT(pali_timing, PALI_TIMING_INIT);
+    CHECK_INIT(pali_machine, PALI_MACHINE_INIT);
 }
 
 /* A binary built with these sizes exists once 0.1 is out: they may grow, at the end, and never shrink or move. */

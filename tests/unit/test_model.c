@@ -458,6 +458,28 @@ static void saved(const pali_outputs *outputs)
     CHECK_FAILS(pali_outputs_save(outputs, "/no/such/folder/x.safetensors", &error), error, PALI_ERROR_IO, "/no/such");
 }
 
+static void machine_limits(const pali_model *model)
+{
+    pali_machine machine = PALI_MACHINE_INIT;
+    pali_error *error = NULL;
+
+    CHECK_OK(pali_machine_measure(&machine, model, 9, &error), error);
+    CHECK(machine.threads >= 1 && machine.instruction_set[0]);
+    CHECK(machine.gemm_dtype == PALI_FLOAT32); /* the model is in float32 */
+    CHECK(machine.read_bytes_per_s > 1e8 && machine.read_bytes_per_s < 1e13);
+    CHECK(machine.vision_flops_per_s > 0.0 && machine.decoder_flops_per_s > 0.0);
+    machine = (pali_machine)PALI_MACHINE_INIT;
+    machine.struct_size = offsetof(pali_machine, decoder_flops_per_s);
+    machine.decoder_flops_per_s = -1.0;
+    CHECK_OK(pali_machine_measure(&machine, model, 1, &error), error);
+    CHECK(machine.vision_flops_per_s > 0.0 && machine.decoder_flops_per_s == -1.0);
+    CHECK_FAILS(pali_machine_measure(&machine, model, 0, &error), error, PALI_ERROR_ARGUMENT, "n_tokens");
+    CHECK_FAILS(pali_machine_measure(&machine, NULL, 1, &error), error, PALI_ERROR_ARGUMENT, "model is NULL");
+    CHECK_FAILS(pali_machine_measure(NULL, model, 1, &error), error, PALI_ERROR_ARGUMENT, "machine is NULL");
+    machine.struct_size = 0;
+    CHECK_FAILS(pali_machine_measure(&machine, model, 1, &error), error, PALI_ERROR_ARGUMENT, "struct_size");
+}
+
 int main(void)
 {
     snprintf(fixture, sizeof fixture, "%.300s/models/%s", test_data(), FIXTURE);
@@ -470,6 +492,7 @@ int main(void)
     mistakes(model);
     defaults(model);
     progress(model, inputs);
+    machine_limits(model);
     references(inputs);
     threads(model, inputs, expected);
     saved(expected);

@@ -17,6 +17,14 @@ static void make_engine(void)
     shared.status = dnnl_engine_create(&shared.engine, dnnl_cpu, 0);
 }
 
+dnnl_status_t pali__onednn_engine(dnnl_engine_t *engine)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_engine);
+    *engine = shared.engine;
+    return shared.status;
+}
+
 /* oneDNN takes as many threads as OpenMP would give the caller. */
 static int take_one_thread(void)
 {
@@ -25,7 +33,7 @@ static int take_one_thread(void)
     return n_threads;
 }
 
-static pali_status status_of(dnnl_status_t status)
+pali_status pali__onednn_status(dnnl_status_t status)
 {
     switch (status) {
     case dnnl_success:
@@ -46,25 +54,24 @@ pali_status pali__onednn_f32(float *c, int64_t c_stride, const float *a, int64_t
     dnnl_status_t status =
         dnnl_sgemm('N', 'T', m, n, k, 1.0f, a, a_stride, b, b_stride, add ? 1.0f : 0.0f, c, c_stride);
     omp_set_num_threads(n_threads);
-    return status_of(status);
+    return pali__onednn_status(status);
 }
 
 pali_status pali__onednn_bf16_create(struct pali__onednn_bf16 *product, int64_t m, int64_t n, int64_t k)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    dnnl_engine_t engine = NULL;
     *product = (struct pali__onednn_bf16){.m = m, .n = n, .k = k};
     /* Without the instructions oneDNN multiplies all the same, a hundred times slower. */
     dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
     if ((isa & dnnl_cpu_isa_avx512_core_bf16) != dnnl_cpu_isa_avx512_core_bf16)
         return PALI_ERROR_UNSUPPORTED;
-    pthread_once(&once, make_engine);
-    if (shared.status != dnnl_success)
-        return status_of(shared.status);
 
+    dnnl_status_t status = pali__onednn_engine(&engine);
     int n_threads = take_one_thread();
-    dnnl_status_t status = pali__onednn_bf16_make(product, shared.engine);
+    if (status == dnnl_success)
+        status = pali__onednn_bf16_make(product, engine);
     omp_set_num_threads(n_threads);
-    return status_of(status);
+    return pali__onednn_status(status);
 }
 
 pali_status pali__onednn_bf16_run(struct pali__onednn_bf16 *product, float *c, const uint16_t *a, const uint16_t *b)
@@ -93,7 +100,7 @@ pali_status pali__onednn_bf16_run(struct pali__onednn_bf16 *product, float *c, c
         status = dnnl_stream_wait(stream);
     if (stream != NULL)
         dnnl_stream_destroy(stream);
-    return status_of(status);
+    return pali__onednn_status(status);
 }
 
 void pali__onednn_bf16_free(struct pali__onednn_bf16 *product)

@@ -6,9 +6,20 @@
 #include <dnnl.h>
 
 #include "kernels/onednn/onednn_gemm.h"
+#include "kernels/onednn/onednn_peak.h"
+
+/* The engine that all of the program shares, and a status in our own terms: onednn_gemm.c. */
+dnnl_status_t pali__onednn_engine(dnnl_engine_t *engine);
+pali_status pali__onednn_status(dnnl_status_t status);
 
 /* Makes the primitive and the three memory objects, without data, of product->m, n and k. What was made before a
  * failure stands in `product`. */
 dnnl_status_t pali__onednn_bf16_make(struct pali__onednn_bf16 *product, dnnl_engine_t engine);
+
+/* The same for a product whose weights have the layout that oneDNN chooses and whose memory oneDNN allocates. */
+dnnl_status_t pali__onednn_peak_make(struct pali__onednn_peak *product, dnnl_engine_t engine, dnnl_data_type_t type);
+
+/* Bytes of a memory object's data. */
+dnnl_status_t pali__onednn_memory_size(dnnl_memory_t memory, size_t *size);
 
 #endif

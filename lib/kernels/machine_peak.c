@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernels/machine_peak.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/memory.h"
+#include "kernels/kernels.h"
+#include "kernels/onednn/onednn_peak.h"
+
+enum { RUNS = 5 };
+static const int64_t BLOCK_BYTES = (int64_t)256 << 20;
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static uint64_t read_all(const uint64_t *words, int64_t n, int n_threads)
+{
+    uint64_t total = 0;
+
+#pragma omp parallel for reduction(+ : total) num_threads(n_threads) schedule(static)
+    for (int64_t i = 0; i < n; i += 8)
+        total += (words[i] ^ words[i + 1] ^ words[i + 2] ^ words[i + 3]) +
+                 (words[i + 4] ^ words[i + 5] ^ words[i + 6] ^ words[i + 7]);
+    return total;
+}
+
+pali_status pali__machine_read(double *bytes_per_s, int n_threads, pali_error **error)
+{
+    int64_t n = BLOCK_BYTES / (int64_t)sizeof(uint64_t);
+    uint64_t *words = pali__aligned_malloc((size_t)BLOCK_BYTES);
+    _Atomic uint64_t kept = 0; /* so that the compiler has to read */
+    double best = 0.0;
+
+    if (!words)
+        return pali__no_memory(error, (size_t)BLOCK_BYTES);
+    memset(words, 1, (size_t)BLOCK_BYTES);
+    for (int i = 0; i < RUNS; i++) {
+        double begin = now();
+        atomic_fetch_add(&kept, read_all(words, n, n_threads));
+        double rate = (double)BLOCK_BYTES / (now() - begin);
+        best = rate > best ? rate : best;
+    }
+    pali__aligned_free(words);
+    *bytes_per_s = best;
+    return PALI_OK;
+}
+
+pali_dtype pali__machine_gemm_dtype(const struct pali__compute *compute)
+{
+    bool narrow = compute->dtype == PALI_BFLOAT16 && compute->kernels->level == PALI__CPU_AVX512_BF16;
+
+    return narrow ? PALI_BFLOAT16 : PALI_FLOAT32;
+}
+
+pali_status pali__machine_gemm(double *seconds, const struct pali__compute *compute, int64_t m, int64_t n, int64_t k,
+                               pali_error **error)
+{
+    pali_dtype dtype = pali__machine_gemm_dtype(compute);
+    struct pali__onednn_peak product;
+    pali_status status = pali__onednn_peak_create(&product, dtype, m, n, k);
+    double best = 0.0;
+
+    for (int i = 0; status == PALI_OK && i < RUNS; i++) {
+        double begin = now();
+        status = pali__onednn_peak_run(&product, compute->n_threads);
+        double taken = now() - begin;
+        best = i == 0 || taken < best ? taken : best;
+    }
+    pali__onednn_peak_free(&product);
+    if (status != PALI_OK)
+        return pali__fail(error, status, "oneDNN cannot multiply [%lld, %lld] by [%lld, %lld] in %s", (long long)m,
+                          (long long)k, (long long)k, (long long)n, pali_dtype_name(dtype));
+    *seconds = best;
+    return PALI_OK;
+}
