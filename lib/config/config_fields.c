@@ -128,9 +128,11 @@ static pali_status parse_int(const struct pali__section *section, const char *na
                              int64_t minimum, int64_t maximum, int64_t *out)
 {
     int64_t number;
-    if (pali__json_kind(value) != PALI__JSON_INT)
+    double huge;
+    bool is_huge = pali__json_kind(value) == PALI__JSON_FLOAT && pali__json_float(value, &huge) && fabs(huge) >= 0x1p63;
+    if (pali__json_kind(value) != PALI__JSON_INT && !is_huge)
         return fail_kind(section, name, value, "an integer");
-    if (!pali__json_int(value, &number))
+    if (is_huge || !pali__json_int(value, &number))
         return pali__fail(section->error, PALI_ERROR_FORMAT,
                           "'%s': %s%s does not fit 64 bits, %lld to %lld was expected", section->path, section->prefix,
                           name, (long long)minimum, (long long)maximum);

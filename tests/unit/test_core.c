@@ -376,6 +376,7 @@ static void test_json(void)
     CHECK(pali__json_float(pali__json_get(root, "f"), &number) && number == 1e-6);
     CHECK(!pali__json_int(pali__json_get(root, "f"), &integer));
     CHECK(!pali__json_int(pali__json_get(root, "big"), &integer));
+    CHECK(pali__json_float(pali__json_get(root, "big"), &number) && number == 1e30);
     CHECK(strcmp(pali__json_string(pali__json_get(root, "s")), "a:\"\\") == 0);
     CHECK(pali__json_string(pali__json_get(root, "i")) == NULL);
     CHECK(pali__json_get(root, "n") == NULL && pali__json_has(root, "n") && !pali__json_has(root, "zz"));
@@ -405,6 +406,19 @@ static void test_json(void)
         CHECK_FAILS(parse(&root, bad[i].text, &error), error, PALI_ERROR_FORMAT, bad[i].message);
     CHECK_OK(parse(&root, "{\"a\":\"\\\\u0000\"}", &error), error); /* a backslash and "u0000" */
     pali__json_free(root);
+    const char *huge = "{\"a\": -123456789012345678901,\"b\":[0.12345678901234567890123, 1e-00000000000000000000001,"
+                       "1E00000000000000000000002,123456789012345678901], \"c 123456789012345678901\\\"\": 1}";
+    CHECK_OK(parse(&root, huge, &error), error);
+    CHECK(pali__json_float(pali__json_get(root, "a"), &number) && number == -123456789012345678901.0);
+    struct json_object *numbers = pali__json_get(root, "b");
+    CHECK(pali__json_float(pali__json_at(numbers, 0), &number) && number == 0.12345678901234567890123);
+    CHECK(pali__json_float(pali__json_at(numbers, 1), &number) && number == 0.1);
+    CHECK(pali__json_float(pali__json_at(numbers, 2), &number) && number == 100.0);
+    CHECK(pali__json_float(pali__json_at(numbers, 3), &number) && number == 123456789012345678901.0);
+    CHECK(pali__json_has(root, "c 123456789012345678901\""));
+    pali__json_free(root);
+    CHECK_FAILS(parse(&root, "{\"a\":123456789012345678901", &error), error, PALI_ERROR_FORMAT, "too early");
+    CHECK_FAILS(parse(&root, "{\"a\":123456789012345678901x}", &error), error, PALI_ERROR_FORMAT, "malformed");
     CHECK_OK(parse(&root, "{\"a\":NaN}", &error), error);
     CHECK(!pali__json_float(pali__json_get(root, "a"), &number));
     pali__json_free(root);
