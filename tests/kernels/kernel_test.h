@@ -3,6 +3,7 @@
 #ifndef PALI_TESTS_KERNELS_KERNEL_TEST_H
 #define PALI_TESTS_KERNELS_KERNEL_TEST_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -44,6 +45,12 @@ static inline int64_t random_below(int64_t n)
 static inline uint16_t random_f16(void)
 {
     return (uint16_t)(random_bits() % 0x4000u) | (uint16_t)(random_bits() & 0x8000u);
+}
+
+/* The larger error of the two; a NaN among them stays. */
+static inline double larger(double worst, double error)
+{
+    return isnan(worst) || error <= worst ? worst : error;
 }
 
 /* `size` bytes, 64-byte aligned, between canaries. */

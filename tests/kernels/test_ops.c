@@ -6,6 +6,7 @@
 #include "core/dtype.h"
 #include "core/memory.h"
 #include "kernels/kernels.h"
+#include "kernels/machine_peak.h"
 #include "kernels/ops.h"
 #include "kernel_test.h"
 
@@ -198,7 +199,7 @@ static void test_rows(void)
                 squares += (double)x[r * N + i] * (double)x[r * N + i];
             for (int64_t i = 0; i < N; i++) {
                 double expected = (double)x[r * N + i] / sqrt(squares / N + 1e-6) * (1 + (double)weight[i]);
-                worst = fmax(worst, fabs(expected - (double)y[r * N + i]));
+                worst = larger(worst, fabs(expected - (double)y[r * N + i]));
             }
             CHECK_MSG(worst < 4e-6, "rms_norm: %g", worst);
         }
@@ -236,8 +237,8 @@ static void test_rope(void)
                 /* Rounding the exponent, the frequency and the angle to float32 moves the angle by up to 7e-7 of it. */
                 double angle = (double)positions[row / n_heads] * pow(10000.0, -2.0 * (double)i / (double)head_dim);
                 double a = (double)in[i], b = (double)in[i + half], slack = 1e-6 + 7e-7 * angle;
-                worst = fmax(worst, fabs(a * cos(angle) - b * sin(angle) - (double)out[i]) / slack);
-                worst = fmax(worst, fabs(b * cos(angle) + a * sin(angle) - (double)out[i + half]) / slack);
+                worst = larger(worst, fabs(a * cos(angle) - b * sin(angle) - (double)out[i]) / slack);
+                worst = larger(worst, fabs(b * cos(angle) + a * sin(angle) - (double)out[i + half]) / slack);
             }
         }
         CHECK_MSG(worst <= 1, "head_dim %lld: %g of the bound", (long long)head_dim, worst);
@@ -302,28 +303,12 @@ static void bench_linear(int64_t n_rows, int64_t n_in, int64_t n_out, pali_dtype
     guarded_free(&scratch);
 }
 
-static uint64_t read_all(const uint64_t *words, int64_t n, int n_threads)
-{
-    uint64_t total = 0;
-#pragma omp parallel for reduction(+ : total) num_threads(n_threads) schedule(static)
-    for (int64_t i = 0; i < n; i += 8)
-        total += (words[i] ^ words[i + 1] ^ words[i + 2] ^ words[i + 3]) +
-                 (words[i + 4] ^ words[i + 5] ^ words[i + 6] ^ words[i + 7]);
-    return total;
-}
-
-/* A plain read of as many bytes as the largest matrix below, for comparison. */
+/* A plain read, for comparison. */
 static void bench_read(int n_threads)
 {
-    enum { N = 16384 * 2048 / 4 };
-    uint64_t *words = malloc(N * sizeof *words), sum = 0;
-    for (int64_t i = 0; i < N; i++)
-        words[i] = (uint64_t)i;
-    double best;
-    BEST_TIME(best, sum += read_all(words, N, n_threads));
-    random_state ^= sum & 1; /* so that nothing is optimised away */
-    printf("plain read, %d threads: %.1f GB/s\n", n_threads, 1e-9 * N * 8 / best);
-    free(words);
+    double rate = 0.0;
+    CHECK(pali__machine_read(&rate, n_threads, NULL) == PALI_OK);
+    printf("plain read, %d threads: %.1f GB/s\n", n_threads, 1e-9 * rate);
 }
 
 static void bench(void)

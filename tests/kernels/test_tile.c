@@ -39,12 +39,12 @@ static void test_exp_sum(const struct pali__kernels *kernels)
         CHECK(guarded_intact(&x));
         for (int64_t i = 0; i < n; i++) {
             double expected = exp((double)(before[i] - shift));
-            worst = fmax(worst, fabs((double)values[i] - expected) / (expected * 3e-7 + 2e-38));
+            worst = larger(worst, fabs((double)values[i] - expected) / (expected * 3e-7 + 2e-38));
             sum += (double)values[i];
             CHECK(before[i] != -INFINITY || values[i] == 0);
             CHECK(before[i] != shift || values[i] == 1);
         }
-        worst_sum = fmax(worst_sum, fabs((double)actual - sum) / (sum * 2e-6 + 1e-37));
+        worst_sum = larger(worst_sum, fabs((double)actual - sum) / (sum * 2e-6 + 1e-37));
         free(before);
         guarded_free(&x);
     }
