@@ -61,6 +61,14 @@ typedef struct pali_image_features pali_image_features;
 PALI_API pali_status pali_model_image_features(pali_image_features **out, pali_model *model,
                                                const pali_tensor *pixel_values, pali_error **error);
 
+/**
+ * Features computed earlier, [images, tokens per image, hidden] float32, copied: what `image_hidden_states` of a pass or
+ * Transformers' get_image_features gave. `divided` 1: they were divided by sqrt(hidden) (Transformers < 5.4), which is
+ * undone. Holds a reference to the model. @return PALI_ERROR_SHAPE for another shape. Since 0.1.
+ */
+PALI_API pali_status pali_image_features_create(pali_image_features **out, pali_model *model,
+                                                const pali_tensor *features, int32_t divided, pali_error **error);
+
 PALI_API void pali_image_features_free(pali_image_features *features);
 
 /** [images, tokens per image, hidden] float32, not divided by sqrt(hidden) (Transformers >= 5.4). Borrowed. Since 0.1. */
@@ -122,12 +130,14 @@ typedef struct pali_forward_options {
     void *progress_user;
     int64_t cache_position;              /**< slot of the cache where this pass begins, 0…its length: what stands there
                                               and behind is forgotten first; -1 (default): behind all it holds */
-    const int64_t *attention_layers;     /**< with output_attentions: of these layers only, or NULL: all */
+    const int64_t *attention_layers;     /**< with output_attentions: of these layers only, or NULL: all. Negative ones
+                                              count from the end */
     size_t n_attention_layers;
-    const int64_t *attention_heads;      /**< with output_attentions: of these query heads only, or NULL: all */
+    const int64_t *attention_heads;      /**< with output_attentions: of these query heads only, in this order, or NULL:
+                                              all. Negative ones count from the end */
     size_t n_attention_heads;
     int32_t image_states_divided;        /**< 1: image_hidden_states divided by sqrt(hidden) (Transformers < 5.4) */
-    int32_t reserved0;
+    int32_t output_vision_hidden_states; /**< 1: of the tower, where the pass runs it */
     const pali_adapter *adapter;         /**< LoRA adapter for this pass, or NULL */
     double adapter_scale;                /**< times the adapter's own scale; default 1 */
     uint64_t reserved[8];
@@ -147,8 +157,12 @@ typedef struct pali_outputs pali_outputs;
  * seen by nobody (PARITY §10). Positions count from 1 + the cache's length unless position_ids says otherwise.
  *
  * Tensors in `*out`, all float32: `logits` [batch, kept, vocabulary]; `loss` [] and `token_loss` [batch, length - 1]
- * with labels; `last_hidden_state` [batch, length, hidden]; `image_hidden_states` [images, tokens, hidden];
- * `hidden_states.N` (N = 0…layers) and `attentions.N` [batch, heads, length, keys] when asked for.
+ * with labels (0 where the label is -100); `last_hidden_state` [batch, length, hidden]; `image_hidden_states` [images,
+ * tokens, hidden], the features that the pass used, if any; when asked for: `hidden_states.N` (N = 0…layers: the rows
+ * that enter, what leaves each layer, and the last one normed), `attentions.N` [batch, heads, length, keys] and
+ * `vision_hidden_states.N` [images, patches, vision hidden] (N = 0…layers of the tower: what enters its blocks and
+ * leaves the last, before its norm). A pass that does not ask for attentions never makes an array of that size, and what
+ * else a pass returns does not depend on what was asked for, to the bit.
  * @return PALI_ERROR_SHAPE when tensors do not fit, or image tokens and image features differ in number. Since 0.1.
  */
 PALI_API pali_status pali_model_forward(pali_outputs **out, pali_model *model, const pali_inputs *inputs,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Attention of one sequence, cut into tiles for the threads. Three ways: many queries, in tiles of queries; few
- * queries (decoding), where the keys are split as well; and the plain one, for those who want to see the
- * probabilities. How the work is cut depends on the shape alone.
+ * Attention of one sequence, cut into tiles for the threads. Two ways: many queries, in tiles of queries; few queries
+ * (decoding), where the keys are split as well. How the work is cut depends on the shape alone. Probabilities, for those
+ * who want to see them, are computed beside, a row at a time.
  */
 #include "kernels/ops.h"
 
@@ -146,17 +146,18 @@ static void attend_split(const struct pali__compute *compute, const struct pali_
     }
 }
 
-static void attend_seen(const struct pali__compute *compute, const struct pali__attention *a)
+/* The softmax of the heads that somebody wants to look at; only they are computed a second time. */
+static void fill_probabilities(const struct pali__compute *compute, const struct pali__attention *a)
 {
     const struct pali__kernels *kernels = compute->kernels;
-    int64_t n_rows = a->n_heads * a->n_queries;
+    int64_t n_rows = (a->seen_heads != NULL ? a->n_seen_heads : a->n_heads) * a->n_queries;
 #pragma omp parallel for schedule(static) num_threads(compute->n_threads)
     for (int64_t row = 0; row < n_rows; row++) {
-        int64_t head = row / a->n_queries, query = row % a->n_queries;
-        int64_t at = pali__key_head(a, head) * a->head_stride;
+        int64_t head = a->seen_heads != NULL ? a->seen_heads[row / a->n_queries] : row / a->n_queries;
+        int64_t query = row % a->n_queries;
         float *p = a->probabilities + row * a->n_keys;
-        kernels->dot_rows_f32(p, a->n_keys, a->q + query * a->q_stride + head * a->head_dim, a->head_dim, 1, a->k + at,
-                              a->slot_stride, a->n_keys, a->head_dim);
+        kernels->dot_rows_f32(p, a->n_keys, a->q + query * a->q_stride + head * a->head_dim, a->head_dim, 1,
+                              a->k + pali__key_head(a, head) * a->head_stride, a->slot_stride, a->n_keys, a->head_dim);
         pali__scores_finish(kernels, a, p, a->q_start + query, 0, a->n_keys, true);
         float largest = kernels->max(p, a->n_keys);
         if (largest == -INFINITY) {
@@ -166,8 +167,6 @@ static void attend_seen(const struct pali__compute *compute, const struct pali__
             float sum = kernels->exp_sum(p, a->n_keys, largest);
             kernels->scale(p, p, a->n_keys, 1.0f / sum);
         }
-        kernels->product(a->out + query * a->out_stride + head * a->head_dim, a->out_stride, p, a->n_keys, a->v + at,
-                         a->slot_stride, 1, a->head_dim, a->n_keys, false);
     }
 }
 
@@ -176,10 +175,8 @@ void pali__attend(const struct pali__compute *compute, const struct pali__attent
     const struct pali__attention *a = attention;
     if (a->n_queries == 0 || a->n_heads == 0 || a->n_keys == 0)
         return;
-    if (a->probabilities != NULL) {
-        attend_seen(compute, a);
-        return;
-    }
+    if (a->probabilities != NULL)
+        fill_probabilities(compute, a);
     int64_t n_splits = 1;
     if (a->n_queries <= FEW_QUERIES)
         n_splits = smaller(blocks_of(a->n_keys, KEYS_PER_SPLIT),

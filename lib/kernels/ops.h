@@ -74,7 +74,7 @@ void pali__to_bf16(uint16_t *y, const void *x, pali_dtype dtype, int64_t count);
  * ⌊j · n_kv_heads / n_heads⌋. Query i stands at slot q_start + i; key slots are 0…n_keys-1.
  *   visible(q, k) = key_is_real[k] and ((k ≤ q and (window = 0 or k > q - window)) or (type[q] = 0 and type[k] = 0))
  * A query that sees nothing gets the mean of all values, as a softmax over equal masked scores does.
- * No [queries, keys] array is made unless `probabilities` asks for it.
+ * No [queries, keys] array is made unless `probabilities` asks for it. `out` does not depend on whether it does.
  */
 struct pali__attention {
     const float *q;         /* [n_queries, n_heads·head_dim], rows q_stride apart */
@@ -88,7 +88,9 @@ struct pali__attention {
     const uint8_t *key_is_real;  /* [n_keys], or NULL: all are */
     const uint8_t *type;         /* [n_keys] 0 prefix, 1 suffix; NULL: all prefix, so no causal mask at all */
     int64_t window;              /* 0: none */
-    float *probabilities;        /* [n_heads, n_queries, n_keys] to be filled with the softmax, or NULL */
+    float *probabilities;        /* [n_seen_heads, n_queries, n_keys] to be filled with the softmax, or NULL */
+    const int64_t *seen_heads;   /* whose softmax that is, each 0…n_heads-1; NULL: all heads, in their order */
+    int64_t n_seen_heads;        /* not read without seen_heads */
 };
 void pali__attend(const struct pali__compute *compute, const struct pali__attention *attention);
 

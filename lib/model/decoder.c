@@ -106,9 +106,11 @@ static void attend(struct pali__pass *pass, int64_t layer)
                            pass->v + sequence->first * config->num_key_value_heads * config->head_dim);
         struct pali__attention attention = attention_of(pass, sequence, layer);
         attention.probabilities = probabilities;
+        attention.seen_heads = pass->taps.heads;
+        attention.n_seen_heads = pass->taps.n_heads;
         pali__attend(&pass->model->compute, &attention);
         if (probabilities)
-            probabilities += attention.n_heads * attention.n_queries * attention.n_keys;
+            probabilities += pass->taps.n_heads * attention.n_queries * attention.n_keys;
     }
 }
 

@@ -10,7 +10,6 @@
  */
 #include <paligemma/model.h>
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -21,6 +20,7 @@
 #include "model/model_cache.h"
 #include "model/outputs.h"
 #include "model/pass.h"
+#include "model/taps.h"
 
 struct forward {
     pali_model *model;
@@ -35,7 +35,8 @@ struct forward {
     int64_t mask_width, n_position_rows;
     const float *inputs_embeds;
 
-    pali_image_features *own_features; /* of pixel_values */
+    pali_image_features *own_features;   /* of pixel_values */
+    const pali_image_features *features; /* these, or those that the caller gave; NULL: no picture */
     struct pali__sequence *sequences;  /* one a row of the batch */
     uint8_t *real;                     /* [batch, mask_width]: the mask, if it covers the cache too; else NULL */
     struct pali__pass pass;
@@ -160,6 +161,21 @@ static pali_status take_inputs(struct forward *forward, pali_error **error)
     return PALI_OK;
 }
 
+static pali_status compute_features(struct forward *forward, const pali_tensor *pixels, pali_error **error)
+{
+    float **states = NULL;
+    pali_status status = pali__check_pixel_values(forward->model, pixels, error);
+
+    if (status == PALI_OK && forward->options.output_vision_hidden_states)
+        status = pali__vision_taps_open(&states, &forward->outputs->tensors, &forward->settings->vision,
+                                        pixels->shape[0], error);
+    if (status == PALI_OK)
+        status = pali__image_features_observe(&forward->own_features, forward->model, pixels, states, &forward->watch,
+                                              error);
+    pali__free(states);
+    return status;
+}
+
 /* The feature rows for this pass: given, computed from pixel_values, or none. */
 static pali_status take_features(struct forward *forward, struct pali__feature_rows *rows, pali_error **error)
 {
@@ -169,9 +185,10 @@ static pali_status take_features(struct forward *forward, struct pali__feature_r
     if (features && features->model != forward->model)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "the image features belong to another model");
     if (!features && pixels) {
-        TRY(pali__image_features_compute(&forward->own_features, forward->model, pixels, &forward->watch, error));
+        TRY(compute_features(forward, pixels, error));
         features = forward->own_features;
     }
+    forward->features = features;
     *rows = (struct pali__feature_rows){ 0 };
     if (features)
         *rows = (struct pali__feature_rows){ .rows = features->data,
@@ -230,38 +247,15 @@ static pali_status add_output(struct forward *forward, const char *name, int32_t
     return PALI_OK;
 }
 
-/* Buffers for "hidden_states.N" and "attentions.N"; the lists of pointers are the caller's to free. */
 static pali_status add_taps(struct forward *forward, pali_error **error)
 {
-    int64_t n_layers = forward->settings->text.num_hidden_layers, past = past_length(forward, 0);
-    int64_t states[] = { forward->batch, forward->length, forward->settings->text.hidden_size };
-    int64_t scores[] = { forward->batch, forward->settings->text.num_attention_heads, forward->length,
-                         past + forward->length };
-    struct pali__taps *taps = &forward->pass.taps;
-    char name[40];
+    int64_t past = past_length(forward, 0);
 
-    if (forward->options.output_hidden_states) {
-        taps->hidden_states = pali__calloc((size_t)n_layers + 1, sizeof *taps->hidden_states);
-        if (!taps->hidden_states)
-            return pali__no_memory(error, (size_t)n_layers * sizeof *taps->hidden_states);
-        for (int64_t i = 0; i <= n_layers; i++) {
-            snprintf(name, sizeof name, "hidden_states.%d", (int)i);
-            TRY(add_output(forward, name, 3, states, &taps->hidden_states[i], error));
-        }
-    }
-    if (!forward->options.output_attentions)
-        return PALI_OK;
-    for (int64_t row = 1; row < forward->batch; row++)
+    for (int64_t row = 1; forward->options.output_attentions && row < forward->batch; row++)
         if (past_length(forward, row) != past)
             return pali__fail(error, PALI_ERROR_SHAPE, "attentions need cache rows of one length");
-    taps->attentions = pali__calloc((size_t)n_layers, sizeof *taps->attentions);
-    if (!taps->attentions)
-        return pali__no_memory(error, (size_t)n_layers * sizeof *taps->attentions);
-    for (int64_t i = 0; i < n_layers; i++) {
-        snprintf(name, sizeof name, "attentions.%d", (int)i);
-        TRY(add_output(forward, name, 4, scores, &taps->attentions[i], error));
-    }
-    return PALI_OK;
+    return pali__taps_open(&forward->pass.taps, &forward->outputs->tensors, forward->settings, &forward->options,
+                           forward->batch, forward->length, past + forward->length, error);
 }
 
 /* Which positions of a row the logits are wanted for: `*count` of them, from `*first` on or as logits_index says. */
@@ -278,7 +272,7 @@ static pali_status kept_positions(const struct forward *forward, int64_t *first,
         return PALI_OK;
     *count = (int64_t)options->n_logits_index;
     for (int64_t i = 0; i < *count; i++)
-        if (options->logits_index[i] < 0 || options->logits_index[i] >= forward->length)
+        if (options->logits_index[i] < -forward->length || options->logits_index[i] >= forward->length)
             return pali__fail(error, PALI_ERROR_ARGUMENT, "logits_index[%lld] is %lld, outside the %lld positions",
                               (long long)i, (long long)options->logits_index[i], (long long)forward->length);
     return PALI_OK;
@@ -301,9 +295,10 @@ static pali_status add_logits(struct forward *forward, pali_error **error)
     rows = pali__malloc((size_t)count * sizeof *rows);
     status = gathered && rows ? PALI_OK : pali__no_memory(error, (size_t)(count * hidden) * sizeof(float));
     for (int64_t row = 0; status == PALI_OK && row < forward->batch; row++) {
-        for (int64_t i = 0; i < count; i++)
-            rows[i] = row * forward->length +
-                      (forward->options.logits_index ? forward->options.logits_index[i] : first + i);
+        for (int64_t i = 0; i < count; i++) {
+            int64_t at = forward->options.logits_index ? forward->options.logits_index[i] : first + i;
+            rows[i] = row * forward->length + (at < 0 ? at + forward->length : at);
+        }
         status = pali__lm_head(&forward->pass, logits + row * count * vocab_size, rows, count, gathered, error);
     }
     pali__aligned_free(gathered);
@@ -322,6 +317,17 @@ static pali_status add_loss(struct forward *forward, pali_error **error)
     return pali__loss(&forward->pass, forward->labels, forward->batch, forward->length, loss, token_loss, error);
 }
 
+static pali_status add_image_states(struct forward *forward, pali_error **error)
+{
+    const pali_tensor *from = &forward->features->tensor;
+    float scale = forward->options.image_states_divided ? pali__embedding_scale(forward->model) : 1.0f, *states;
+
+    TRY(add_output(forward, "image_hidden_states", 3, from->shape, &states, error));
+    for (int64_t i = 0; i < pali_tensor_count(from); i++)
+        states[i] = forward->features->data[i] / scale;
+    return PALI_OK;
+}
+
 static pali_status add_states(struct forward *forward, pali_error **error)
 {
     int64_t shape[] = { forward->batch, forward->length, forward->settings->text.hidden_size };
@@ -329,10 +335,7 @@ static pali_status add_states(struct forward *forward, pali_error **error)
 
     TRY(add_output(forward, "last_hidden_state", 3, shape, &state, error));
     memcpy(state, forward->pass.x, (size_t)(shape[0] * shape[1] * shape[2]) * sizeof(float));
-    if (!forward->own_features)
-        return PALI_OK;
-    return pali__tensor_set_copy(&forward->outputs->tensors, "image_hidden_states", &forward->own_features->tensor,
-                                 error);
+    return forward->features ? add_image_states(forward, error) : PALI_OK;
 }
 
 /* ---- the whole ---- */
@@ -382,8 +385,7 @@ pali_status pali_model_forward(pali_outputs **out, pali_model *model, const pali
         return pali__no_memory(error, sizeof *forward.outputs);
 
     status = run(&forward, error);
-    pali__free(forward.pass.taps.hidden_states);
-    pali__free(forward.pass.taps.attentions);
+    pali__taps_close(&forward.pass.taps);
     pali__pass_clear(&forward.pass);
     pali__free(forward.sequences);
     pali__free(forward.real);

@@ -3,6 +3,7 @@
 #include "model/image_features.h"
 
 #include "core/memory.h"
+#include "model/merge.h"
 #include "model/vision.h"
 
 pali_status pali__check_pixel_values(const pali_model *model, const pali_tensor *pixels, pali_error **error)
@@ -20,34 +21,50 @@ pali_status pali__check_pixel_values(const pali_model *model, const pali_tensor 
     return PALI_OK;
 }
 
-pali_status pali__image_features_compute(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
-                                         const struct pali__watch *watch, pali_error **error)
+/* Features with room for `n_images` pictures, not filled in yet. */
+static pali_status features_new(pali_image_features **out, pali_model *model, int64_t n_images, pali_error **error)
 {
-    int64_t shape[3] = { 0, model->settings->vision.num_patches, model->settings->text.hidden_size };
+    int64_t shape[3] = { n_images, model->settings->vision.num_patches, model->settings->text.hidden_size };
     pali_image_features *features;
-    pali_status status;
     size_t size;
 
     *out = NULL;
-    TRY(pali__check_pixel_values(model, pixels, error));
-    shape[0] = pixels->shape[0];
     if (!pali__size_product(&size, 4, (int64_t[]){ shape[0], shape[1], shape[2], sizeof(float) }))
-        return pali__fail(error, PALI_ERROR_LIMIT, "%lld pictures are too many", (long long)shape[0]);
+        return pali__fail(error, PALI_ERROR_LIMIT, "%lld pictures are too many", (long long)n_images);
     features = pali__calloc(1, sizeof *features);
     if (!features)
         return pali__no_memory(error, sizeof *features);
     features->model = pali__model_retain(model);
     features->data = pali__aligned_malloc(size);
-    status = features->data
-                 ? pali__vision_features(model, features->data, pixels->data, shape[0], watch, error)
-                 : pali__no_memory(error, size);
-    if (status != PALI_OK) {
+    if (!features->data) {
         pali_image_features_free(features);
-        return status;
+        return pali__no_memory(error, size);
     }
     features->tensor = pali_tensor_view(features->data, PALI_FLOAT32, 3, shape);
     *out = features;
     return PALI_OK;
+}
+
+pali_status pali__image_features_observe(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
+                                         float *const *states, const struct pali__watch *watch, pali_error **error)
+{
+    pali_status status;
+
+    *out = NULL;
+    TRY(pali__check_pixel_values(model, pixels, error));
+    TRY(features_new(out, model, pixels->shape[0], error));
+    status = pali__vision_features(model, (*out)->data, states, pixels->data, pixels->shape[0], watch, error);
+    if (status != PALI_OK) {
+        pali_image_features_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+pali_status pali__image_features_compute(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
+                                         const struct pali__watch *watch, pali_error **error)
+{
+    return pali__image_features_observe(out, model, pixels, NULL, watch, error);
 }
 
 pali_status pali_model_image_features(pali_image_features **out, pali_model *model, const pali_tensor *pixel_values,
@@ -56,6 +73,30 @@ pali_status pali_model_image_features(pali_image_features **out, pali_model *mod
     if (!out || !model || !pixel_values || !pixel_values->data)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_model_image_features: an argument is NULL");
     return pali__image_features_compute(out, model, pixel_values, NULL, error);
+}
+
+pali_status pali_image_features_create(pali_image_features **out, pali_model *model, const pali_tensor *features,
+                                       int32_t divided, pali_error **error)
+{
+    float factor;
+
+    if (out)
+        *out = NULL;
+    if (!out || !model || !features || !features->data)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_image_features_create: an argument is NULL");
+    if (features->dtype != PALI_FLOAT32 || features->rank != 3 || features->shape[0] < 1 ||
+        features->shape[1] != model->settings->vision.num_patches ||
+        features->shape[2] != model->settings->text.hidden_size)
+        return pali__fail(error, PALI_ERROR_SHAPE,
+                          "image features should be float32 [images, %lld, %lld] and are %s [%lld, %lld, %lld] of rank %d",
+                          (long long)model->settings->vision.num_patches, (long long)model->settings->text.hidden_size,
+                          pali_dtype_name(features->dtype), (long long)features->shape[0],
+                          (long long)features->shape[1], (long long)features->shape[2], (int)features->rank);
+    TRY(features_new(out, model, features->shape[0], error));
+    factor = divided ? pali__embedding_scale(model) : 1.0f;
+    for (int64_t i = 0; i < pali_tensor_count(features); i++)
+        (*out)->data[i] = ((const float *)features->data)[i] * factor;
+    return PALI_OK;
 }
 
 void pali_image_features_free(pali_image_features *features)

@@ -17,4 +17,8 @@ pali_status pali__check_pixel_values(const pali_model *model, const pali_tensor 
 pali_status pali__image_features_compute(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
                                          const struct pali__watch *watch, pali_error **error);
 
+/* The same, and the tower's hidden states (vision.h). */
+pali_status pali__image_features_observe(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
+                                         float *const *states, const struct pali__watch *watch, pali_error **error);
+
 #endif

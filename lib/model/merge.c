@@ -25,8 +25,8 @@ static pali_status check_count(int64_t n_tokens, const struct pali__feature_rows
 {
     if (features->rows && n_tokens != features->count)
         return pali__fail(error, PALI_ERROR_SHAPE,
-                          "image features and image tokens do not match: %lld features, %lld tokens",
-                          (long long)features->count, (long long)n_tokens);
+                          "image features and image tokens do not match: %lld image tokens, %lld features",
+                          (long long)n_tokens, (long long)features->count);
     return PALI_OK;
 }
 
@@ -61,6 +61,14 @@ void pali__merge_ids(const pali_model *model, float *h, const int64_t *ids, int6
     }
 }
 
+static bool same_row(const float *a, const float *b, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (a[i] != b[i])
+            return false;
+    return true;
+}
+
 pali_status pali__merge_embeds(const pali_model *model, float *h, const float *embeds, const int64_t *ids, int64_t n,
                                struct pali__feature_rows *features, pali_error **error)
 {
@@ -72,14 +80,18 @@ pali_status pali__merge_embeds(const pali_model *model, float *h, const float *e
     if (!features->rows)
         return PALI_OK;
     if (!ids) {
+        if (image_token >= model->settings->text.vocab_size)
+            return pali__fail(error, PALI_ERROR_ARGUMENT,
+                              "inputs_embeds with pictures need input_ids too: image token %lld has no embedding to tell "
+                              "its rows by", (long long)image_token);
         image_row = pali__malloc(row_size(model));
         if (!image_row)
             return pali__no_memory(error, row_size(model));
-        pali__embed(&model->compute, image_row, &model->network.decoder.embedding,
-                    image_token < model->settings->text.vocab_size ? image_token : 0, pali__embedding_scale(model));
+        pali__embed(&model->compute, image_row, &model->network.decoder.embedding, image_token,
+                    pali__embedding_scale(model));
     }
     for (int64_t i = 0; i < n; i++) {
-        bool is_image = ids ? ids[i] == image_token : !memcmp(embeds + i * hidden, image_row, row_size(model));
+        bool is_image = ids ? ids[i] == image_token : same_row(embeds + i * hidden, image_row, hidden);
         n_image_tokens += is_image;
         if (is_image && features->used < features->count)
             take_feature(model, h + i * hidden, features);

@@ -20,7 +20,9 @@ struct pali__sequence {
 /* Copies that the caller wants of what happens between the layers. NULL: not wanted. */
 struct pali__taps {
     float **hidden_states; /* [layers + 1] buffers of [n_rows, hidden] */
-    float **attentions;    /* [layers] buffers of [sequences, heads, length, keys] */
+    float **attentions;    /* [layers] buffers of [sequences, n_heads, length, keys]; NULL for a layer not wanted */
+    int64_t *heads;        /* [n_heads] of which query heads */
+    int64_t n_heads;
 };
 
 struct pali__pass {

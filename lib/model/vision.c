@@ -10,6 +10,7 @@
 #include "model/vision.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "core/memory.h"
 
@@ -134,8 +135,16 @@ static pali_status siglip_block(struct tower *tower, const struct pali__vision_b
     return linear(tower, tower->x, tower->wide, &block->fc2, PALI__ADD, error);
 }
 
-pali_status pali__vision_features(const pali_model *model, float *features, const float *pixels, int64_t n_images,
-                                  const struct pali__watch *watch, pali_error **error)
+static void tap_state(const struct tower *tower, float *const *states, int64_t index, int64_t image)
+{
+    int64_t size = tower->n * tower->config->hidden_size;
+
+    if (states)
+        memcpy(states[index] + image * size, tower->x, (size_t)size * sizeof(float));
+}
+
+pali_status pali__vision_features(const pali_model *model, float *features, float *const *states, const float *pixels,
+                                  int64_t n_images, const struct pali__watch *watch, pali_error **error)
 {
     const struct pali__vision_config *config = &model->settings->vision;
     int64_t n_layers = config->num_hidden_layers, n_steps = n_layers * n_images;
@@ -147,12 +156,14 @@ pali_status pali__vision_features(const pali_model *model, float *features, cons
     for (int64_t i = 0; status == PALI_OK && i < n_images; i++) {
         status = embed_patches(&tower, pixels + i * picture, error);
         for (int64_t layer = 0; status == PALI_OK && layer < n_layers; layer++) {
+            tap_state(&tower, states, layer, i);
             status = pali__watch_step(watch, "image", i * n_layers + layer, n_steps, error);
             if (status == PALI_OK)
                 status = siglip_block(&tower, &model->network.vision.blocks[layer], error);
         }
         if (status != PALI_OK)
             break;
+        tap_state(&tower, states, n_layers, i);
         layer_norm(&tower, tower.normed, tower.x, &model->network.vision.post_layernorm);
         status = linear(&tower, features + i * tower.n * model->settings->text.hidden_size, tower.normed,
                         &model->network.projector, PALI__STORE, error);

@@ -77,6 +77,22 @@ static void compare(const struct pali__attention *a, const char *what)
     free(out);
 }
 
+/* Of some heads only, in an order of their own: the same values as of all of them, in `p`. */
+static void test_seen_heads(const struct pali__compute *compute, struct pali__attention a, const float *p)
+{
+    int64_t heads[2] = {random_below(a.n_heads), random_below(a.n_heads)}, size = a.n_queries * a.n_keys;
+    struct guarded few;
+    guarded_make(&few, 2 * size * 4);
+    a.probabilities = few.data;
+    a.seen_heads = heads;
+    a.n_seen_heads = 2;
+    pali__attend(compute, &a);
+    CHECK(guarded_intact(&few));
+    for (int i = 0; i < 2; i++)
+        CHECK(memcmp((float *)few.data + i * size, p + heads[i] * size, (size_t)size * 4) == 0);
+    guarded_free(&few);
+}
+
 static void test_shape(const struct shape *s)
 {
     int64_t q_stride = s->n_heads * s->head_dim + 5, out_stride = s->n_heads * s->head_dim + 3;
@@ -121,6 +137,8 @@ static void test_shape(const struct shape *s)
             pali__attend(&compute, &a);
             CHECK(guarded_intact(&out) && guarded_intact(&p));
             compare(&a, "with probabilities");
+            CHECK_MSG(memcmp(first.data, out.data, (size_t)out.size) == 0, "being looked at changes the result");
+            test_seen_heads(&compute, a, p.data);
         } else {
             CHECK_MSG(memcmp(first.data, out.data, (size_t)out.size) == 0, "%d threads differ from one", n_threads);
         }

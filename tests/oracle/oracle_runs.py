@@ -16,7 +16,7 @@ def merged_rows(model, inputs):
 def forward(model, inputs, keep=None, hidden_states=False, attentions=False):
     """The tensors of CASE.expected.safetensors. token_type_ids are always given: without them 5.x is causal."""
     arguments, features = dict(inputs), None
-    if "inputs_embeds" in inputs and "pixel_values" in inputs:
+    if all(name in inputs for name in ("inputs_embeds", "input_ids", "pixel_values")):
         arguments["inputs_embeds"], features = merged_rows(model, inputs)
         del arguments["input_ids"], arguments["pixel_values"]
     if keep is not None:

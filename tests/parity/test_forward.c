@@ -35,10 +35,10 @@ static void add_errors(struct error_sum *errors, const float *a, const float *b,
     errors->count += n;
 }
 
-/* Over real positions. A tensor of the batch has [batch, length, …], or for attentions [batch, heads, length, keys];
+/* Over real positions, or over all in the case "blind", which is about padding. A tensor of the batch has [batch, length, …], or for attentions [batch, heads, length, keys];
  * logits of chosen positions have no padding among them. */
 static struct error_sum compare(const char *name, const pali_tensor *got, const pali_tensor *expected,
-                                const pali_inputs *inputs)
+                                const pali_inputs *inputs, bool everywhere)
 {
     struct error_sum errors = { 0 };
     const float *a = got->data, *b = expected->data;
@@ -46,7 +46,7 @@ static struct error_sum compare(const char *name, const pali_tensor *got, const 
     int64_t length = ids ? ids->shape[1] : pali_inputs_get(inputs, "inputs_embeds")->shape[1];
     bool attentions = !strncmp(name, "attentions.", 11);
     bool per_position = expected->rank >= 3 && expected->shape[attentions ? 2 : 1] == length &&
-                        strcmp(name, "image_hidden_states") != 0;
+                        strncmp(name, "image_", 6) != 0 && strncmp(name, "vision_", 7) != 0;
 
     if (!per_position) {
         add_errors(&errors, a, b, pali_tensor_count(expected));
@@ -57,7 +57,7 @@ static struct error_sum compare(const char *name, const pali_tensor *got, const 
         for (int64_t head = 0; head < heads; head++)
             for (int64_t position = 0; position < length; position++) {
                 int64_t at = ((row * heads + head) * length + position) * width;
-                if (is_real(inputs, row, position))
+                if (everywhere || is_real(inputs, row, position))
                     add_errors(&errors, a + at, b + at, width);
             }
     return errors;
@@ -65,17 +65,20 @@ static struct error_sum compare(const char *name, const pali_tensor *got, const 
 
 static pali_forward_options options_for(const char *name, const pali_inputs *expected)
 {
-    static const int64_t keep_list[] = { 2, 0, 11 };
+    static const int64_t keep_list[] = { 2, 0, 11 }, keep_negative[] = { -1, 0, -5 };
     pali_forward_options options = PALI_FORWARD_OPTIONS_INIT;
 
-    if (!strcmp(name, "keep_last"))
+    if (!strcmp(name, "keep_last") || !strcmp(name, "placeholders"))
         options.logits_to_keep = 3;
-    if (!strcmp(name, "keep_list")) {
-        options.logits_index = keep_list;
+    if (!strcmp(name, "blind") || !strcmp(name, "tower"))
+        options.logits_to_keep = !strcmp(name, "blind") ? 2 : 1;
+    if (!strcmp(name, "keep_list") || !strcmp(name, "keep_negative")) {
+        options.logits_index = !strcmp(name, "keep_list") ? keep_list : keep_negative;
         options.n_logits_index = 3;
     }
     options.output_hidden_states = pali_inputs_get(expected, "hidden_states.0") != NULL;
     options.output_attentions = pali_inputs_get(expected, "attentions.0") != NULL;
+    options.output_vision_hidden_states = pali_inputs_get(expected, "vision_hidden_states.0") != NULL;
     return options;
 }
 
@@ -102,7 +105,7 @@ static void forward_float32(const char *fixture, const char *name)
         CHECK_MSG(pali_tensor_count(got) == pali_tensor_count(want), "%s %s: %s has another size", fixture, name, tensor);
         if (pali_tensor_count(got) != pali_tensor_count(want))
             continue;
-        struct error_sum errors = compare(tensor, got, want, inputs);
+        struct error_sum errors = compare(tensor, got, want, inputs, !strcmp(name, "blind"));
         CHECK_MSG(errors.max <= TOLERANCE, "%s %s: %s differs by %g", fixture, name, tensor, errors.max);
         worst = errors.max > worst ? errors.max : worst;
     }
@@ -136,7 +139,7 @@ static void forward_bfloat16(const char *fixture, const char *name)
     CHECK_OK(pali_model_forward(&outputs, model_bf16, inputs, &options, &error), error);
     const pali_tensor *got = pali_outputs_get(outputs, "logits"), *want = pali_inputs_get(expected, "logits");
     if (got && want) {
-        struct error_sum ours = compare("logits", got, want, inputs);
+        struct error_sum ours = compare("logits", got, want, inputs, false);
         double max = json_number(peer, "max_abs"), rms = json_number(peer, "rms");
         double our_rms = sqrt(ours.squares / (double)ours.count);
         CHECK_MSG(ours.max <= max, "%s %s: bfloat16 error %g, PyTorch's %g", fixture, name, ours.max, max);
