@@ -32,10 +32,13 @@ static void print_help(const struct usage *usage, const struct option *options, 
     for (size_t i = 0; i < n_options; i++) {
         const struct option *option = &options[i];
         char names[64];
-        snprintf(names, sizeof names, "%s%s%s %s", option->flag ? option->flag : "",
+        snprintf(names, sizeof names, "%s%s%s%s%s", option->flag ? option->flag : "",
                  option->flag && option->long_flag ? ", " : "", option->long_flag ? option->long_flag : "",
-                 option->value ? option->value : "");
-        printf("  %-26s %s\n", names, option->help);
+                 option->value ? " " : "", option->value ? option->value : "");
+        if (strlen(names) > 26) /* the text goes below a long name */
+            printf("  %s\n  %-26s %s\n", names, "", option->help);
+        else
+            printf("  %-26s %s\n", names, option->help);
     }
     printf("  %-26s %s\n", "-h, --help", "show this");
 }
@@ -83,6 +86,42 @@ static bool parse_dtype(const struct option *option, const char *text)
     return false;
 }
 
+/* Appends the numbers of "0,3,-1"; false when it is no such list, or one of them is out of range. */
+static bool parse_list(const struct option *option, const char *text, bool *no_memory)
+{
+    struct integers *list = option->target;
+    size_t most = list->count + 1;
+    for (const char *at = text; *at; at++)
+        most += *at == ',';
+    int64_t *items = realloc(list->items, most * sizeof *items);
+    *no_memory = !items;
+    if (!items)
+        return false;
+    list->items = items;
+    for (const char *at = text;; at++) {
+        char *end;
+        errno = 0;
+        long long value = strtoll(at, &end, 10);
+        if (errno || end == at || (double)value < option->min || (double)value > option->max || (*end && *end != ','))
+            return false;
+        items[list->count++] = value;
+        at = end;
+        if (!*at)
+            return true;
+    }
+}
+
+static int set_list(const struct usage *usage, const struct option *option, const char *name, const char *text)
+{
+    bool no_memory;
+    if (parse_list(option, text, &no_memory))
+        return OPTIONS_GO_ON;
+    if (no_memory)
+        return report_text("out of memory");
+    return usage_error(usage, "%s takes whole numbers from %.0f to %.0f with commas between, not \"%s\"", name,
+                       option->min, option->max, text);
+}
+
 /* Stores `text` as the option's value; OPTIONS_GO_ON, or the exit status. `name` is the flag as it was written. */
 static int set_value(const struct usage *usage, struct option *option, const char *name, const char *text, int argc)
 {
@@ -105,6 +144,12 @@ static int set_value(const struct usage *usage, struct option *option, const cha
             return usage_error(usage, "%s takes a whole number from %.0f to %.0f, not \"%s\"", name, option->min,
                                option->max, text);
         break;
+    case OPTION_LIST: {
+        int status = set_list(usage, option, name, text);
+        if (status != OPTIONS_GO_ON)
+            return status;
+        break;
+    }
     case OPTION_FLOAT:
         if (!parse_float(option, text))
             return usage_error(usage, "%s takes a number from %g to %g, not \"%s\"", name, option->min, option->max,

@@ -16,11 +16,17 @@ enum option_kind {
     OPTION_INT,    /* int64_t, min…max */
     OPTION_FLOAT,  /* double, min…max */
     OPTION_SEED,   /* uint64_t */
+    OPTION_LIST,   /* struct integers: "0,3,-1", each min…max */
     OPTION_DTYPE   /* pali_dtype: float32 or bfloat16 */
 };
 
 struct texts {
     const char **items; /* freed by whoever declared it */
+    size_t count;
+};
+
+struct integers {
+    int64_t *items; /* freed by whoever declared it */
     size_t count;
 };
 
@@ -35,7 +41,7 @@ struct option {
     bool seen;
 };
 
-/* What every subcommand takes. */
+/* What most subcommands take; each lists those that mean something to it. */
 struct common {
     const char *model;
     pali_dtype dtype;
@@ -43,14 +49,21 @@ struct common {
     bool json;
 };
 
-#define COMMON_OPTIONS(common, model_is_required)                                                                      \
+#define MODEL_OPTION(common, model_is_required)                                                                        \
     { "-m", "--model", "DIR", OPTION_TEXT, model_is_required, &(common).model, 0, 0,                                   \
-      "checkpoint directory, or hub id looked up in the Hugging Face cache", false },                                  \
+      "checkpoint directory, or hub id looked up in the Hugging Face cache", false }
+
+#define COMPUTE_OPTIONS(common)                                                                                        \
     { NULL, "--dtype", "TYPE", OPTION_DTYPE, false, &(common).dtype, 0, 0,                                             \
       "float32 or bfloat16 (default: bfloat16 for a bfloat16 checkpoint, else float32)", false },                      \
     { NULL, "--threads", "N", OPTION_INT, false, &(common).threads, 0, 4096, "threads (default: OpenMP's number)",     \
-      false },                                                                                                         \
+      false }
+
+#define JSON_OPTION(common)                                                                                            \
     { NULL, "--json", NULL, OPTION_SWITCH, false, &(common).json, 0, 0, "print one JSON object", false }
+
+#define COMMON_OPTIONS(common, model_is_required)                                                                      \
+    MODEL_OPTION(common, model_is_required), COMPUTE_OPTIONS(common), JSON_OPTION(common)
 
 struct usage {
     const char *command;    /* "generate" */

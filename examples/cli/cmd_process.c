@@ -70,7 +70,8 @@ int cmd_process(int argc, char **argv)
 {
     struct process process = { 0 };
     struct option options[] = {
-        COMMON_OPTIONS(process.common, true),
+        MODEL_OPTION(process.common, true),
+        JSON_OPTION(process.common),
         { "-i", "--image", "IMG", OPTION_TEXTS, true, &process.images, 0, 0,
           "PNG, JPEG or PNM file; once for each picture", false },
         { "-p", "--prompt", "PROMPT", OPTION_TEXT, true, &process.prompt, 0, 0, "what to ask", false },

@@ -177,6 +177,29 @@ expect 0 "$paligemma" forward -m "$model" --inputs "$scratch/labels.safetensors"
     --dtype float32 --threads 1
 prints '"loss": {"dtype": "float32", "shape": []}'
 [ "$(wc -c <"$scratch/outputs.safetensors")" -gt 1000 ] || fail "outputs.safetensors is too short"
+expect 2 "$paligemma" process -m "$model" -i "$picture" -p x -o "$scratch/x.safetensors" --threads 2
+says "unknown option --threads"
+expect 0 "$paligemma" forward -m "$model" --inputs "$scratch/inputs.safetensors" -o "$scratch/few.safetensors" --json \
+    --features "$scratch/outputs.safetensors" --logits-index 0,-1 --attention-layers 0 --attention-heads 1,0
+prints '"attentions.0": {"dtype": "float32", "shape": [1, 2,'
+if grep -q '"attentions.1"' "$out"; then fail "a layer that nobody asked for"; fi
+expect 0 "$paligemma" forward -m "$model" --inputs "$scratch/inputs.safetensors" -o "$scratch/divided.safetensors" --json \
+    --image-states-divided --output-vision-hidden-states --logits-to-keep 1
+prints '"vision_hidden_states.0"'
+expect 0 "$paligemma" forward -m "$model" --inputs "$scratch/inputs.safetensors" -o "$scratch/again.safetensors" \
+    --image-states-divided --features "$scratch/divided.safetensors" --logits-to-keep 1
+expect 1 "$paligemma" forward -m "$model" --inputs "$scratch/inputs.safetensors" -o "$scratch/x.safetensors" \
+    --features "$scratch/inputs.safetensors"
+says "no tensor image_hidden_states"
+expect 1 "$paligemma" forward -m "$model" --inputs "$scratch/inputs.safetensors" -o "$scratch/x.safetensors" \
+    --attention-layers 99
+says "attention_layers[0] is 99"
+for wrong in "" 1, ,1 1,x 1.5 99999999999999999999; do
+    expect 2 "$paligemma" forward -m "$model" --inputs x -o y --logits-index "$wrong"
+    says "--logits-index takes whole numbers"
+done
+expect 2 "$paligemma" forward -m "$model" --inputs x -o y --logits-index 0 --logits-to-keep 1
+says "exclude each other"
 expect 1 "$paligemma" process -m "$model" -i "$picture" -p x -o "$scratch/no-such-folder/x.safetensors"
 says "no-such-folder"
 expect 1 "$paligemma" forward -m "$model" --inputs "$picture" -o "$scratch/x.safetensors"
