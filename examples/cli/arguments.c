@@ -211,16 +211,17 @@ static int check_required(const struct usage *usage, const struct option *option
     return OPTIONS_GO_ON;
 }
 
-int options_parse(const struct usage *usage, struct option *options, size_t n_options, const char **positional, int argc,
-                  char **argv)
+int options_parse_several(const struct usage *usage, struct option *options, size_t n_options, const char **positional,
+                          size_t n_positional, int argc, char **argv)
 {
     bool only_positional = false;
+    size_t n_found = 0;
     for (int at = 0; at < argc; at++) {
         const char *argument = argv[at];
         if (only_positional || argument[0] != '-' || argument[1] == '\0') {
-            if (!positional || *positional)
+            if (n_found == n_positional)
                 return usage_error(usage, "unexpected argument \"%s\"", argument);
-            *positional = argument;
+            positional[n_found++] = argument;
         } else if (strcmp(argument, "--") == 0) {
             only_positional = true;
         } else if (strcmp(argument, "-h") == 0 || strcmp(argument, "--help") == 0) {
@@ -233,4 +234,10 @@ int options_parse(const struct usage *usage, struct option *options, size_t n_op
         }
     }
     return check_required(usage, options, n_options);
+}
+
+int options_parse(const struct usage *usage, struct option *options, size_t n_options, const char **positional, int argc,
+                  char **argv)
+{
+    return options_parse_several(usage, options, n_options, positional, positional ? 1 : 0, argc, argv);
 }

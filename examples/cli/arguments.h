@@ -80,6 +80,10 @@ enum { OPTIONS_GO_ON = -1 };
 int options_parse(const struct usage *usage, struct option *options, size_t n_options, const char **positional, int argc,
                   char **argv);
 
+/* The same with up to `n_positional` arguments without a flag; those that are not there stay as they were. */
+int options_parse_several(const struct usage *usage, struct option *options, size_t n_options, const char **positional,
+                          size_t n_positional, int argc, char **argv);
+
 /* One line on stderr, naming the subcommand and its help; returns 2. */
 int usage_error(const struct usage *usage, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -15,6 +15,10 @@ int cmd_forward(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_mask(int argc, char **argv);
+int cmd_attend(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 
 /* Says on stderr, in one line, what went wrong; returns EXIT_FAILED. */
 int report(const pali_error *error);

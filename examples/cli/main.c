@@ -19,6 +19,9 @@ static const struct {
     { "tokenize", cmd_tokenize, "JSON strings on standard input to arrays of token ids, and back" },
     { "bench", cmd_bench, "how fast each stage is, and how near to the machine's limits" },
     { "info", cmd_info, "what a checkpoint directory holds, lacks, and has too many" },
+    { "mask", cmd_mask, "the attention mask of a prompt, as text or picture" },
+    { "attend", cmd_attend, "where in the picture the model looks, as a heat map" },
+    { "diff", cmd_diff, "the first activation in which two files of tensors depart" },
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

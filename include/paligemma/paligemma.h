@@ -6,6 +6,7 @@
 #include <paligemma/attention.h>
 #include <paligemma/base.h>
 #include <paligemma/checkpoint.h>
+#include <paligemma/compare.h>
 #include <paligemma/config.h>
 #include <paligemma/generate.h>
 #include <paligemma/image.h>
