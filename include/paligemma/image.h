@@ -64,6 +64,27 @@ PALI_API int32_t pali_image_height(const pali_image *image);
 /** [height, width, 3] uint8, contiguous, borrowed. Since 0.1. */
 PALI_API const uint8_t *pali_image_pixels(const pali_image *image);
 
+/** What the file was before it became 8-bit RGB. */
+typedef struct pali_image_source {
+    size_t struct_size;
+    const char *format;      /**< "PNG", "JPEG", "PPM" (all PNM), or NULL: the picture came from pixels. Static */
+    const char *mode;        /**< Pillow's name of its mode: "1", "L", "I;16", "I", "LA", "P", "RGB", "RGBA", "CMYK".
+                                  Static */
+    int32_t width, height;   /**< in the file, before EXIF orientation */
+    int32_t bits;            /**< of a sample in the file: 1, 2, 4, 8 or 16 */
+    int32_t transparency;    /**< 1: it has an alpha channel or transparent colours */
+    int32_t orientation;     /**< EXIF, 1…8; 1 if there is none */
+    int32_t turned;          /**< 1: that orientation has been applied */
+    uint64_t reserved[2];
+} pali_image_source;
+
+#define PALI_IMAGE_SOURCE_INIT { sizeof(pali_image_source), NULL, NULL, 0, 0, 8, 0, 1, 0, { 0, 0 } }
+PALI_API void pali_image_source_init(pali_image_source *source);
+
+/** Fills `source`, whose struct_size the caller has set, with what `image` was decoded from. A copy that was resized
+ * counts as made from pixels. Since 0.1. */
+PALI_API pali_status pali_image_get_source(const pali_image *image, pali_image_source *source, pali_error **error);
+
 /** A resized copy, both sides 1…65535. Each pass, along the rows and along the columns, rounds to 8 bits. Since 0.1. */
 PALI_API pali_status pali_image_resize(pali_image **out, const pali_image *image, int32_t width, int32_t height,
                                        pali_resample resample, pali_error **error);

@@ -44,6 +44,10 @@ pali_status pali__image_new(pali_image **out, int32_t width, int32_t height, pal
         return pali__no_memory(error, sizeof *image);
     image->width = width;
     image->height = height;
+    image->source = (pali_image_source)PALI_IMAGE_SOURCE_INIT;
+    image->source.mode = "RGB";
+    image->source.width = width;
+    image->source.height = height;
     image->pixels = pali__malloc(size);
     if (!image->pixels) {
         pali__free(image);
@@ -97,14 +101,17 @@ static pali_status decode(pali_image **out, const struct pali__encoded *encoded,
         TRY(pali__pnm_decode(out, encoded, error));
     else
         return pali__fail(error, PALI_ERROR_UNSUPPORTED, "%s: not a PNG, JPEG or PNM picture", encoded->name);
-    if (!orient)
-        return PALI_OK;
-    pali_status status = pali__image_orient(out, pali__exif_orientation(data, size), error);
+    pali_image_source source = (*out)->source;
+    source.orientation = pali__exif_orientation(data, size);
+    source.turned = orient && source.orientation > 1;
+    pali_status status = orient ? pali__image_orient(out, source.orientation, error) : PALI_OK;
     if (status != PALI_OK) {
         pali_image_free(*out);
         *out = NULL;
+        return status;
     }
-    return status;
+    (*out)->source = source;
+    return PALI_OK;
 }
 
 pali_status pali_image_decode(pali_image **out, const void *data, size_t size, const pali_image_options *options,
@@ -176,3 +183,21 @@ int32_t pali_image_width(const pali_image *image) { return image ? image->width 
 int32_t pali_image_height(const pali_image *image) { return image ? image->height : 0; }
 
 const uint8_t *pali_image_pixels(const pali_image *image) { return image ? image->pixels : NULL; }
+
+void pali_image_source_init(pali_image_source *source)
+{
+    *source = (pali_image_source)PALI_IMAGE_SOURCE_INIT;
+}
+
+pali_status pali_image_get_source(const pali_image *image, pali_image_source *source, pali_error **error)
+{
+    if (!image || !source)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_image_get_source: %s is NULL", image ? "source" : "image");
+    size_t size = source->struct_size;
+    if (size < sizeof size || size > 65536)
+        return pali__fail(error, PALI_ERROR_ARGUMENT,
+                          "pali_image_source.struct_size is %zu; set it with the _INIT macro", size);
+    memcpy(source, &image->source, size < sizeof image->source ? size : sizeof image->source);
+    source->struct_size = size;
+    return PALI_OK;
+}

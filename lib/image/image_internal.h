@@ -12,6 +12,7 @@
 struct pali_image {
     int32_t width, height;
     uint8_t *pixels; /* [height, width, 3] */
+    pali_image_source source;
 };
 
 /* An encoded picture and what is wanted of it. `name` stands at the head of error messages. */

@@ -119,8 +119,10 @@ static pali_status read_header(struct jpeg_reading *reading)
                           "%s: the JPEG has %d components, expected 1, 3 or 4", reading->encoded->name,
                           cinfo->num_components);
     }
-    return pali__image_new(&reading->image, (int32_t)cinfo->image_width, (int32_t)cinfo->image_height,
-                           reading->error);
+    TRY(pali__image_new(&reading->image, (int32_t)cinfo->image_width, (int32_t)cinfo->image_height, reading->error));
+    reading->image->source.format = "JPEG";
+    reading->image->source.mode = cinfo->num_components == 1 ? "L" : cinfo->num_components == 3 ? "RGB" : "CMYK";
+    return PALI_OK;
 }
 
 static pali_status read_rows(struct jpeg_reading *reading)

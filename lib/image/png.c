@@ -233,6 +233,30 @@ static bool feed(struct png_reading *reading)
     return true;
 }
 
+/* Pillow's names. */
+static void note_source(const struct png_reading *reading)
+{
+    pali_image_source *source = &reading->image->source;
+    size_t size = 0;
+    source->format = "PNG";
+    source->bits = reading->bit_depth;
+    switch (reading->color_type) {
+    case PNG_COLOR_TYPE_GRAY:
+        source->mode = reading->bit_depth == 1 ? "1" : reading->bit_depth == 16 ? "I;16" : "L";
+        break;
+    case PNG_COLOR_TYPE_GRAY_ALPHA:
+        source->mode = reading->bit_depth == 16 ? "RGBA" : "LA";
+        break;
+    case PNG_COLOR_TYPE_PALETTE:
+        source->mode = "P";
+        break;
+    default:
+        source->mode = reading->color_type == PNG_COLOR_TYPE_RGB ? "RGB" : "RGBA";
+    }
+    source->transparency = (reading->color_type & PNG_COLOR_MASK_ALPHA) != 0 ||
+                           pali__png_chunk(reading->encoded->data, reading->encoded->size, "tRNS", true, &size) != NULL;
+}
+
 pali_status pali__png_decode(pali_image **out, const struct pali__encoded *encoded, pali_error **error)
 {
     struct png_reading reading = { .encoded = encoded, .error = error, .status = PALI_OK };
@@ -254,6 +278,8 @@ pali_status pali__png_decode(pali_image **out, const struct pali__encoded *encod
         pali_image_free(reading.image);
         reading.image = NULL;
     }
+    if (status == PALI_OK)
+        note_source(&reading);
     *out = reading.image;
     return status;
 }

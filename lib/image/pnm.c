@@ -186,6 +186,10 @@ pali_status pali__pnm_decode(pali_image **out, const struct pali__encoded *encod
         return truncated(&reading);
 
     TRY(pali__image_new(out, (int32_t)width, (int32_t)height, error));
+    const bool wide = reading.maximum > 255;
+    (*out)->source.format = "PPM";
+    (*out)->source.mode = reading.bitmap ? "1" : reading.n_channels == 3 ? "RGB" : wide ? "I" : "L";
+    (*out)->source.bits = reading.bitmap ? 1 : wide ? 16 : 8;
     pali_status status = PALI_OK;
     if (reading.plain)
         status = read_plain(&reading, (*out)->pixels, (size_t)width * (size_t)height);

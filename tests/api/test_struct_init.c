@@ -27,6 +27,7 @@ static void test_macro_equals_function(void)
     CHECK_INIT(pali_generate_options, PALI_GENERATE_OPTIONS_INIT);
     CHECK_INIT(pali_timing, PALI_TIMING_INIT);
     CHECK_INIT(pali_machine, PALI_MACHINE_INIT);
+    CHECK_INIT(pali_image_source, PALI_IMAGE_SOURCE_INIT);
     CHECK_INIT(pali_compare_options, PALI_COMPARE_OPTIONS_INIT);
     CHECK_INIT(pali_mask_options, PALI_MASK_OPTIONS_INIT);
     CHECK_INIT(pali_mask_text_options, PALI_MASK_TEXT_OPTIONS_INIT);
