@@ -21,6 +21,7 @@ static const struct {
     { "info", cmd_info, "what a checkpoint directory holds, lacks, and has too many" },
     { "mask", cmd_mask, "the attention mask of a prompt, as text or picture" },
     { "attend", cmd_attend, "where in the picture the model looks, as a heat map" },
+    { "explain", cmd_explain, "what decides an answer: tokens, pictures, mask, scales, and known traps" },
     { "diff", cmd_diff, "the first activation in which two files of tensors depart" },
 };
 
