@@ -56,6 +56,10 @@ for command in generate process forward tokenize bench info; do
     prints " $command "
 done
 for command in generate process forward tokenize bench info; do
+for command in generate process forward tokenize info mask attend explain diff; do
+    prints " $command "
+done
+for command in generate process forward tokenize info mask attend explain diff; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command
@@ -206,6 +210,81 @@ expect 1 "$paligemma" forward -m "$model" --inputs "$picture" -o "$scratch/x.saf
 says "picture.ppm"
 expect 1 "$paligemma" process -m "$model" -i "$model/config.json" -p x -o "$scratch/x.safetensors"
 says "config.json"
+
+# ---- mask
+expect 0 "$paligemma" mask -m "$model" -p "caption en" --suffix "a cat"
+prints "■: image tokens"
+prints "'<image>':  0 ■ ■"
+prints " ■ ■ ⬚"
+if grep -q "$(printf '\033')" "$out"; then fail "colours although this is no terminal"; fi
+expect 0 "$paligemma" mask -m "$model" -p "<image>caption<image> en" --tokens-per-image 2 --color --layer 0 --pad-to 300
+grep -q "$(printf '\033')" "$out" || fail "--color gave no colours"
+checks=$((checks + 1))
+[ "$(grep -c "'<image>'" "$out")" -eq 4 ] || fail "two pictures of two tokens are not four lines"
+prints "'<pad>'"
+expect 0 "$paligemma" mask -m "$model" -p "caption en" --json
+prints '"token_type_ids": [0, 0'
+prints '"mask": ["111'
+expect 0 "$paligemma" mask -m "$model" -p "caption en" -o "$scratch/mask.png" --layer 1
+[ "$(head -c 4 "$scratch/mask.png" | tail -c 3)" = PNG ] || fail "mask -o wrote no PNG"
+expect 1 "$paligemma" mask -m "$model" -p "caption en" --layer 1000
+says "no such layer"
+expect 2 "$paligemma" mask -m "$model" -p "caption en" --tokens-per-image 1
+expect 1 "$paligemma" mask -m "$model" -p "<image>a" --images 2
+says "pictures"
+
+# ---- attend
+expect 0 "$paligemma" attend -m "$model" -i "$picture" -p "caption en" -o "$scratch/heat.png"
+prints "answer token 0"
+[ "$(head -c 4 "$scratch/heat.png" | tail -c 3)" = PNG ] || fail "attend wrote no PNG"
+expect 0 "$paligemma" attend -m "$model" -i "$picture" -p "caption en" -o "$scratch/heat.png" --token caption --layers 0,-1 \
+    --heads 0 --json
+prints '"prompt_token":'
+prints '"text": "caption"'
+expect 0 "$paligemma" attend -m "$model" -i "$picture" -p "caption en" -o "$scratch/heat.png" --token 1 --json
+prints '"answer_token": 1'
+expect 0 "$paligemma" attend -m "$model" -i "$picture" -p "caption en" -o "$scratch/each.png" --each --max-new-tokens 2
+[ -f "$scratch/each-0.png" ] && [ -f "$scratch/each-1.png" ] || fail "--each did not write a picture a token"
+expect 1 "$paligemma" attend -m "$model" -i "$picture" -p "caption en" -o "$scratch/heat.png" --token nowhere-to-be-found
+says "neither the prompt nor the answer"
+expect 1 "$paligemma" attend -m "$model" -i "$picture" -p "caption en" -o "$scratch/heat.png" --layers 99
+says "attention_layers[0] is 99"
+expect 2 "$paligemma" attend -m "$model" -i "$picture" -p "caption en" -o "$scratch/heat.png" --each --token 1
+expect 2 "$paligemma" attend -m "$model" -i "$picture" -p "caption en" -o "$scratch/heat.png" --image-index 1
+
+# ---- explain
+expect 0 "$paligemma" explain -m "$model" -i "$picture" -p "caption en"
+prints "picture"
+prints "warnings"
+expect 0 "$paligemma" explain -m "$model" -i "$data/images/exif6.jpg" -i "$data/images/rgba8.png" -p " Read it
+" --suffix "b" --json
+for text in '"exif_orientation": 6' '"mode": "RGBA"' "EXIF orientation 6 is not applied" "transparency is dropped" \
+    "begins with a space" "ends with a newline" 'begins with \"Read\"' '"suffix": 2'; do
+    prints "$text"
+done
+expect 0 "$paligemma" explain -m "$model" -i "$data/images/gray16.png" -i "$data/images/cmyk.jpg" -p "detect cat, dog"
+for text in "16-bit gray is clipped" "CMYK is converted" 'separated by " ; "'; do prints "$text"; done
+expect 0 "$paligemma" explain -m "$model" -i "$picture" -p "caption"
+prints "wants a language"
+expect 1 "$paligemma" explain -m "$model" -i "$scratch/no-such-picture.png" -p "caption en"
+expect 2 "$paligemma" explain -m "$model" -i "$picture" -p "caption en" --threads 1
+
+# ---- diff
+expect 0 "$paligemma" diff "$scratch/outputs.safetensors" "$scratch/outputs.safetensors" --atol 0 --rtol 0
+prints "equal: "
+expect 1 sh -c '"$1" diff "$2" "$3"; status=$?; echo said >&2; exit $status' diff "$paligemma" \
+    "$scratch/outputs.safetensors" "$scratch/divided.safetensors"
+prints "the first to depart is vision_hidden_states.0"
+expect 1 sh -c '"$1" diff "$2" "$3" --json; status=$?; echo said >&2; exit $status' diff "$paligemma" \
+    "$scratch/again.safetensors" "$scratch/outputs.safetensors"
+prints '"equal": false, "first": "image_hidden_states"'
+prints '"max_index": ['
+expect 1 "$paligemma" diff "$scratch/outputs.safetensors" "$scratch/no-such.safetensors"
+says "no-such.safetensors"
+expect 2 "$paligemma" diff "$scratch/outputs.safetensors"
+says "B.safetensors is missing"
+expect 2 "$paligemma" diff a b c
+expect 2 "$paligemma" diff a b --atol -1
 
 # ---- generate
 expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3

@@ -144,19 +144,26 @@ static pali_status apply_processor(const char *folder, pali_error **error)
 
 static pali_status run_model(const char *folder, pali_error **error)
 {
+    static const int64_t heads[1] = { -1 };
     pali_model *model = NULL;
     pali_processor *processor = NULL;
     pali_image *image = NULL;
     pali_inputs *inputs = NULL;
     pali_cache *cache = NULL;
     pali_outputs *outputs = NULL;
+    pali_image_features *features = NULL;
     pali_generation *answer = NULL;
+    float *map = NULL;
+    int64_t grid = 0;
     pali_model_options model_options = PALI_MODEL_OPTIONS_INIT;
     pali_forward_options forward_options = PALI_FORWARD_OPTIONS_INIT;
     pali_generate_options generate_options = PALI_GENERATE_OPTIONS_INIT;
     model_options.threads = 1;
     forward_options.output_hidden_states = 1;
     forward_options.output_attentions = 1;
+    forward_options.output_vision_hidden_states = 1;
+    forward_options.attention_heads = heads;
+    forward_options.n_attention_heads = 1;
     forward_options.logits_to_keep = 1;
     generate_options.max_new_tokens = 3;
 
@@ -174,16 +181,59 @@ static pali_status run_model(const char *folder, pali_error **error)
         status = pali_model_forward(&outputs, model, inputs, &forward_options, error);
     }
     if (status == PALI_OK)
+        status = pali_image_features_create(&features, model, pali_outputs_get(outputs, "image_hidden_states"), 0, error);
+    if (status == PALI_OK)
+        status = pali_heat_map(&map, &grid, pali_model_config(model), inputs, outputs, NULL, error);
+    if (status == PALI_OK)
         status = pali_generate(&answer, model, inputs, &generate_options, error);
     CHECK(status != PALI_OK || pali_generation_text(answer, 0) != NULL);
 
     pali_generation_free(answer);
+    pali_free(map);
+    pali_image_features_free(features);
     pali_outputs_free(outputs);
     pali_cache_free(cache);
     pali_inputs_free(inputs);
     pali_image_free(image);
     pali_processor_free(processor);
     pali_model_free(model);
+    return status;
+}
+
+static pali_status show_mask(const char *folder, pali_error **error)
+{
+    pali_config *config = NULL;
+    pali_processor *processor = NULL;
+    pali_image *image = NULL, *picture = NULL;
+    pali_inputs *inputs = NULL;
+    pali_mask *mask = NULL;
+    pali_comparison *comparison = NULL;
+    char *text = NULL;
+
+    pali_status status = pali_config_load(&config, folder, error);
+    if (status == PALI_OK)
+        status = pali_processor_load(&processor, folder, NULL, error);
+    if (status == PALI_OK)
+        status = small_picture(&image, error);
+    if (status == PALI_OK)
+        status = pali_processor_apply(&inputs, processor, &image, 1, "caption en", NULL, error);
+    if (status == PALI_OK)
+        status = pali_mask_create(&mask, config, inputs, NULL, error);
+    if (status == PALI_OK)
+        status = pali_mask_text(&text, mask, NULL, error);
+    if (status == PALI_OK)
+        status = pali_mask_image(&picture, mask, 0, 0, 1, error);
+    if (status == PALI_OK)
+        status = pali_compare(&comparison, inputs, inputs, NULL, error);
+    CHECK((text != NULL && picture != NULL && comparison != NULL) == (status == PALI_OK));
+    pali_comparison_free(comparison);
+    pali_free(text);
+    pali_image_free(picture);
+    pali_mask_free(mask);
+    pali_inputs_free(inputs);
+    pali_image_free(image);
+    pali_processor_free(processor);
+    pali_config_free(config);
     return status;
 }
 
@@ -265,6 +315,7 @@ int main(void)
         run_scenario("config", load_config, folder);
         run_scenario("checkpoint", compare_checkpoint, folder);
         run_scenario("processor", apply_processor, folder);
+        run_scenario("mask", show_mask, folder);
         run_scenario("conversion", convert_model, folder);
         run_scenario("model", run_model, folder);
     }
