@@ -197,13 +197,15 @@ static void test_blind(void)
 }
 
 static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
-                        int64_t head_dim, float soft_cap, int n_threads)
+                        int64_t head_dim, float soft_cap, int64_t n_seen, int n_threads)
 {
-    struct guarded q, k, v, out;
+    static const int64_t heads[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    struct guarded q, k, v, out, p;
     guarded_make(&q, n_queries * n_heads * head_dim * 4);
     guarded_make(&k, n_keys * n_kv_heads * head_dim * 4);
     guarded_make(&v, n_keys * n_kv_heads * head_dim * 4);
     guarded_make(&out, n_queries * n_heads * head_dim * 4);
+    guarded_make(&p, n_seen * n_queries * n_keys * 4);
     random_floats(q.data, n_queries * n_heads * head_dim, 1.0f);
     random_floats(k.data, n_keys * n_kv_heads * head_dim, 1.0f);
     random_floats(v.data, n_keys * n_kv_heads * head_dim, 1.0f);
@@ -211,7 +213,8 @@ static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int
         .q = q.data, .k = k.data, .v = v.data, .out = out.data, .q_stride = n_heads * head_dim,
         .head_stride = n_keys * head_dim, .slot_stride = head_dim, .out_stride = n_heads * head_dim,
         .n_queries = n_queries, .n_keys = n_keys, .n_heads = n_heads, .n_kv_heads = n_kv_heads, .head_dim = head_dim,
-        .q_start = n_keys - n_queries, .scale = 0.0625f, .soft_cap = soft_cap};
+        .q_start = n_keys - n_queries, .scale = 0.0625f, .soft_cap = soft_cap,
+        .probabilities = n_seen ? p.data : NULL, .seen_heads = heads, .n_seen_heads = n_seen};
     struct pali__compute compute;
     pali__compute_init(&compute, PALI_FLOAT32, n_threads);
     double best, work = 4.0 * (double)(n_queries * n_keys) * (double)(n_heads * head_dim);
@@ -223,18 +226,21 @@ static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int
     guarded_free(&k);
     guarded_free(&v);
     guarded_free(&out);
+    guarded_free(&p);
 }
 
 static void bench(void)
 {
     for (int n_threads = 1; n_threads <= 2; n_threads++) {
-        bench_shape("tower, 224 px", 256, 256, 16, 16, 72, 0, n_threads);
-        bench_shape("tower, 448 px", 1024, 1024, 16, 16, 72, 0, n_threads);
-        bench_shape("PaliGemma 1, prefill", 260, 260, 8, 1, 256, 0, n_threads);
-        bench_shape("PaliGemma 2, prefill", 260, 260, 8, 4, 256, 50, n_threads);
-        bench_shape("PaliGemma 1, decode", 1, 300, 8, 1, 256, 0, n_threads);
-        bench_shape("PaliGemma 2, decode", 1, 300, 8, 4, 256, 50, n_threads);
-        bench_shape("PaliGemma 1, decode, 896 px", 1, 4200, 8, 1, 256, 0, n_threads);
+        bench_shape("tower, 224 px", 256, 256, 16, 16, 72, 0, 0, n_threads);
+        bench_shape("tower, 448 px", 1024, 1024, 16, 16, 72, 0, 0, n_threads);
+        bench_shape("PaliGemma 1, prefill", 260, 260, 8, 1, 256, 0, 0, n_threads);
+        bench_shape("PaliGemma 2, prefill", 260, 260, 8, 4, 256, 50, 0, n_threads);
+        bench_shape("the same, one head seen", 260, 260, 8, 4, 256, 50, 1, n_threads);
+        bench_shape("the same, all heads seen", 260, 260, 8, 4, 256, 50, 8, n_threads);
+        bench_shape("PaliGemma 1, decode", 1, 300, 8, 1, 256, 0, 0, n_threads);
+        bench_shape("PaliGemma 2, decode", 1, 300, 8, 4, 256, 50, 0, n_threads);
+        bench_shape("PaliGemma 1, decode, 896 px", 1, 4200, 8, 1, 256, 0, 0, n_threads);
     }
 }
 
