@@ -71,7 +71,9 @@ def forward_old(model, inputs, keep):
         rows = inputs["inputs_embeds"] / root_hidden
         if "pixel_values" in inputs:
             features = model.get_image_features(inputs["pixel_values"])
-            where = (inputs["input_ids"] == model.config.image_token_id)[..., None]
+            placeholder = model.get_input_embeddings().weight[model.config.image_token_id] * root_hidden
+            where = (inputs["input_ids"] == model.config.image_token_id if "input_ids" in inputs else
+                     (inputs["inputs_embeds"] == placeholder).all(-1))[..., None]
             rows = rows.masked_scatter(where, features)
         arguments = {"inputs_embeds": rows, "attention_mask": inputs["attention_mask"]}
     out = model(**arguments, output_hidden_states=True, output_attentions=True, use_cache=False)
@@ -111,6 +113,8 @@ def compare(model, directory, case):
                                   "attentions.0" in expected)
     worst = {}
     for name, value in expected.items():
+        if name.startswith(("token_loss", "vision_hidden_states")):  # make_forward_fixtures.py computes them itself
+            continue
         difference = (real_rows(name, got[name], inputs) - real_rows(name, value, inputs)).abs().max().item()
         kind = name.split(".")[0]
         worst[kind] = max(worst.get(kind, 0.0), difference)
