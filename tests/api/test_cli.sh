@@ -52,14 +52,10 @@ expect 2 "$paligemma" --nonsense
 expect 0 "$paligemma" --version
 prints "paligemma 0."
 expect 0 "$paligemma" --help
-for command in generate process forward tokenize bench info; do
+for command in generate process forward tokenize bench info mask attend explain diff; do
     prints " $command "
 done
-for command in generate process forward tokenize bench info; do
-for command in generate process forward tokenize info mask attend explain diff; do
-    prints " $command "
-done
-for command in generate process forward tokenize info mask attend explain diff; do
+for command in generate process forward tokenize bench info mask attend explain diff; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command
