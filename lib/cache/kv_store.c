@@ -186,6 +186,11 @@ void pali__kv_reorder(struct pali__kv *kv, int64_t n, const int64_t *parents, st
 void pali__kv_truncate(struct pali__kv *kv, int64_t length)
 {
     for (int64_t i = 0; i < kv->n_rows; i++)
-        if (kv->rows[i].length > length)
-            kv->rows[i].length = length;
+        pali__kv_truncate_row(kv, i, length);
+}
+
+void pali__kv_truncate_row(struct pali__kv *kv, int64_t row, int64_t length)
+{
+    if (kv->rows[row].length > length)
+        kv->rows[row].length = length;
 }

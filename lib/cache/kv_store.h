@@ -51,5 +51,6 @@ const float *pali__kv_values(const struct pali__kv *kv, int64_t row, int64_t lay
 void pali__kv_reorder(struct pali__kv *kv, int64_t n, const int64_t *parents, struct pali__kv_row *spare);
 
 void pali__kv_truncate(struct pali__kv *kv, int64_t length);
+void pali__kv_truncate_row(struct pali__kv *kv, int64_t row, int64_t length);
 
 #endif

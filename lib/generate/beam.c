@@ -191,7 +191,8 @@ pali_status pali__beam_search_run(struct pali__beam_search *search, int64_t *ids
         for (int64_t i = n_running; i < search->n_beams; i++)
             search->parents[i] = search->parents[0];
         pali__kv_reorder(&search->steps->kv, search->n_beams, search->parents, search->spare);
-        TRY(pali__steps_decode(search->steps, n_running, search->rows, search->last_ids, error));
+        TRY(pali__steps_decode(search->steps, n_running, search->rows, NULL, search->last_ids, error));
+        TRY(pali__steps_head(search->steps, 0, n_running, error));
     }
     *n_ids = (size_t)search->answers[0].n_ids;
     memcpy(ids, search->answer_ids, *n_ids * sizeof *ids);

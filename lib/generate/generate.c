@@ -114,7 +114,7 @@ static pali_status prepare(struct run *run, pali_error **error)
 
     /* Beams are searched prompt by prompt, in the same rows. */
     TRY(pali__steps_init(&run->steps, run->model, beams > 1 ? beams : rows, run->prompts.longest,
-                         run->prompts.longest + max_new, error));
+                         run->prompts.longest + max_new, 1, error));
     if (beams > 1)
         TRY(pali__beam_search_create(&run->beams, &run->steps, beams, max_new, error));
     TRY(pali__sampler_init(&run->sampler, run->options.temperature, run->options.top_k, run->options.top_p,
@@ -173,6 +173,7 @@ static pali_status prefill_row(struct run *run, int64_t row, int64_t cache_row, 
 
     TRY(pali__steps_prefill(&run->steps, cache_row, prompts->ids + start, prompts->types + start,
                             prompts->starts[row + 1] - start, &run->features, &run->watch, error));
+    TRY(pali__steps_head(&run->steps, prompts->starts[row + 1] - start - 1, 1, error));
     run->generation->timing.prefill_s += now() - begin;
     return PALI_OK;
 }
@@ -194,7 +195,8 @@ static pali_status decode_step(struct run *run, int64_t *active, pali_error **er
     *active = n;
     if (n == 0)
         return PALI_OK;
-    TRY(pali__steps_decode(&run->steps, n, run->active_rows, run->active_ids, error));
+    TRY(pali__steps_decode(&run->steps, n, run->active_rows, NULL, run->active_ids, error));
+    TRY(pali__steps_head(&run->steps, 0, n, error));
     for (int64_t i = 0; i < n && !run->stopped; i++) {
         TRY(add_chosen(run, run->active_rows[i], run->steps.logits + i * vocab_size, error));
         run->generation->timing.decode_tokens++;

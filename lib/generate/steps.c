@@ -4,24 +4,25 @@
 #include "core/memory.h"
 
 pali_status pali__steps_init(struct pali__steps *steps, const pali_model *model, int64_t rows, int64_t longest,
-                             int64_t capacity, pali_error **error)
+                             int64_t capacity, int64_t width, pali_error **error)
 {
     const struct pali__text_config *config = &model->settings->text;
+    int64_t most = rows * width;
     size_t logits_size = 0;
     pali_status status;
 
-    *steps = (struct pali__steps){ .model = model };
-    if (!pali__size_product(&logits_size, 3, (int64_t[]){ rows, config->vocab_size, sizeof(float) }))
+    *steps = (struct pali__steps){ .model = model, .n_rows = rows };
+    if (!pali__size_product(&logits_size, 4, (int64_t[]){ rows, width, config->vocab_size, sizeof(float) }))
         return pali__fail(error, PALI_ERROR_LIMIT, "%lld rows are too many", (long long)rows);
     status = pali__kv_init(&steps->kv, rows, config->num_hidden_layers, config->num_key_value_heads, config->head_dim,
                            capacity, true, error);
     if (status == PALI_OK)
-        status = pali__pass_init(&steps->pass, model, &steps->kv, longest > rows ? longest : rows, error);
+        status = pali__pass_init(&steps->pass, model, &steps->kv, longest > most ? longest : most, error);
     steps->logits = pali__aligned_malloc(logits_size);
-    steps->gathered = pali__aligned_malloc((size_t)(rows * config->hidden_size) * sizeof(float));
+    steps->gathered = pali__aligned_malloc((size_t)(most * config->hidden_size) * sizeof(float));
     steps->sequences = pali__calloc((size_t)rows, sizeof *steps->sequences);
-    steps->last = pali__calloc((size_t)rows, sizeof *steps->last);
-    if (status == PALI_OK && (!steps->logits || !steps->gathered || !steps->sequences || !steps->last))
+    steps->heads = pali__calloc((size_t)most, sizeof *steps->heads);
+    if (status == PALI_OK && (!steps->logits || !steps->gathered || !steps->sequences || !steps->heads))
         status = pali__no_memory(error, logits_size);
     if (status != PALI_OK)
         pali__steps_clear(steps);
@@ -35,7 +36,7 @@ void pali__steps_clear(struct pali__steps *steps)
     pali__aligned_free(steps->logits);
     pali__aligned_free(steps->gathered);
     pali__free(steps->sequences);
-    pali__free(steps->last);
+    pali__free(steps->heads);
     pali__pass_clear(&steps->pass);
     pali__kv_clear(&steps->kv);
     *steps = (struct pali__steps){ 0 };
@@ -48,7 +49,6 @@ pali_status pali__steps_prefill(struct pali__steps *steps, int64_t row, const in
     struct pali__pass *pass = &steps->pass;
 
     steps->sequences[0] = (struct pali__sequence){ .first = 0, .length = n, .cache_row = row };
-    steps->last[0] = n - 1;
     pass->n_sequences = 1;
     pass->n_rows = n;
     pass->watch = watch;
@@ -58,26 +58,49 @@ pali_status pali__steps_prefill(struct pali__steps *steps, int64_t row, const in
         pass->type[i] = types[i];
     }
     pali__merge_ids(steps->model, pass->h, ids, n, features);
-    TRY(pali__decoder_run(pass, error));
-    return pali__lm_head(pass, steps->logits, steps->last, 1, steps->gathered, error);
+    return pali__decoder_run(pass, error);
 }
 
-pali_status pali__steps_decode(struct pali__steps *steps, int64_t n, const int64_t *rows, const int64_t *ids,
-                               pali_error **error)
+pali_status pali__steps_decode(struct pali__steps *steps, int64_t n, const int64_t *rows, const int64_t *counts,
+                               const int64_t *ids, pali_error **error)
 {
     struct pali__feature_rows no_features = { 0 };
     struct pali__pass *pass = &steps->pass;
+    int64_t at = 0;
 
     for (int64_t i = 0; i < n; i++) {
-        steps->sequences[i] = (struct pali__sequence){ .first = i, .length = 1, .cache_row = rows[i] };
-        steps->last[i] = i;
-        pass->positions[i] = steps->kv.rows[rows[i]].length + 1;
-        pass->real[i] = 1;
-        pass->type[i] = 1;
+        int64_t count = counts ? counts[i] : 1;
+        steps->sequences[i] = (struct pali__sequence){ .first = at, .length = count, .cache_row = rows[i],
+                                                       .one_by_one = true };
+        for (int64_t j = 0; j < count; j++, at++) {
+            pass->positions[at] = steps->kv.rows[rows[i]].length + j + 1;
+            pass->real[at] = 1;
+            pass->type[at] = 1;
+        }
     }
-    pass->n_sequences = pass->n_rows = n;
+    pass->n_sequences = n;
+    pass->n_rows = at;
     pass->watch = NULL;
-    pali__merge_ids(steps->model, pass->h, ids, n, &no_features);
-    TRY(pali__decoder_run(pass, error));
-    return pali__lm_head(pass, steps->logits, steps->last, n, steps->gathered, error);
+    pali__merge_ids(steps->model, pass->h, ids, at, &no_features);
+    return pali__decoder_run(pass, error);
+}
+
+pali_status pali__steps_head(struct pali__steps *steps, int64_t first, int64_t n, pali_error **error)
+{
+    for (int64_t i = 0; i < n; i++)
+        steps->heads[i] = first + i;
+    return pali__lm_head(&steps->pass, steps->logits, steps->heads, n, steps->gathered, error);
+}
+
+void pali__steps_head_spans(struct pali__steps *steps, int64_t row, int64_t to, const struct pali__span *spans,
+                            int64_t n_spans)
+{
+    int64_t vocab_size = steps->model->settings->text.vocab_size;
+
+    pali__lm_head_spans(&steps->pass, steps->logits + to * vocab_size, row, spans, n_spans);
+}
+
+void pali__steps_roll_back(struct pali__steps *steps, int64_t row, int64_t length)
+{
+    pali__kv_truncate_row(&steps->kv, row, length);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What every way of generating is made of: run a prompt into a row of the cache, then advance rows by one token each.
+ * What every way of generating is made of: run a prompt into a row of the cache, advance rows by a token or a few, and
+ * compute the logits that follow. A step is a run of the decoder, then the head, whole or some rows of it: the head is
+ * a fifth of a 3B decoder's weights, and who knows which tokens may follow need not read all of it.
  * Everything is allocated by init; the steps allocate nothing.
  */
 #ifndef PALI_GENERATE_STEPS_H
@@ -13,24 +15,39 @@ struct pali__steps {
     const pali_model *model;
     struct pali__kv kv;
     struct pali__pass pass;
-    struct pali__sequence *sequences; /* [rows]: those of the current pass */
-    int64_t *last;                    /* [rows]: the pass's row that predicts, of each sequence */
-    float *logits;                    /* [rows, vocabulary]: of the last prefill (one row) or decode */
-    float *gathered;                  /* [rows, hidden] */
+    int64_t n_rows;                   /* of the cache */
+    struct pali__sequence *sequences; /* [n_rows]: those of the current run */
+    int64_t *heads;                   /* [n_rows · width]: the run's rows whose logits are wanted */
+    float *logits;                    /* [n_rows · width, vocabulary]: of the last head */
+    float *gathered;                  /* [n_rows · width, hidden] */
 };
 
-/* For `rows` rows of the cache with `capacity` tokens each, and prompts of up to `longest` tokens. */
+/* For `rows` rows of the cache with `capacity` tokens each, prompts of up to `longest` tokens, and steps of up to
+ * `width` tokens a row. */
 pali_status pali__steps_init(struct pali__steps *steps, const pali_model *model, int64_t rows, int64_t longest,
-                             int64_t capacity, pali_error **error);
+                             int64_t capacity, int64_t width, pali_error **error);
 void pali__steps_clear(struct pali__steps *steps); /* of a zeroed one: nothing */
 
-/* Runs the `n` checked tokens of a prompt into the empty row `row`; types as in token_type_ids. */
+/* Runs the `n` checked tokens of a prompt into the empty row `row`; types as in token_type_ids. The logits that follow
+ * belong to the run's row n - 1. */
 pali_status pali__steps_prefill(struct pali__steps *steps, int64_t row, const int64_t *ids, const uint8_t *types,
                                 int64_t n, struct pali__feature_rows *features, const struct pali__watch *watch,
                                 pali_error **error);
 
-/* Appends ids[i] to row rows[i], i < n; the logits that follow are at logits[i · vocabulary]. */
-pali_status pali__steps_decode(struct pali__steps *steps, int64_t n, const int64_t *rows, const int64_t *ids,
-                               pali_error **error);
+/* Appends counts[i] tokens (NULL: one each) to row rows[i], i < n; `ids` has them one row after the other, and the run's
+ * rows stand in the same order. A row that advances by several tokens gets the same bits as by one at a time while the
+ * run has at most PALI__DOT_ROWS_MAX tokens. */
+pali_status pali__steps_decode(struct pali__steps *steps, int64_t n, const int64_t *rows, const int64_t *counts,
+                               const int64_t *ids, pali_error **error);
+
+/* The logits that follow the last run's rows first…first+n-1, to logits[0…n-1]. */
+pali_status pali__steps_head(struct pali__steps *steps, int64_t first, int64_t n, pali_error **error);
+
+/* Of those that follow row `row` only the ones in `spans`, to logits[to]; the others become -infinity. */
+void pali__steps_head_spans(struct pali__steps *steps, int64_t row, int64_t to, const struct pali__span *spans,
+                            int64_t n_spans);
+
+/* Row `row` of the cache keeps its first `length` tokens. */
+void pali__steps_roll_back(struct pali__steps *steps, int64_t row, int64_t length);
 
 #endif

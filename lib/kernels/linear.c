@@ -269,6 +269,26 @@ pali_status pali__linear(const struct pali__compute *compute, float *y, const fl
     return PALI_OK;
 }
 
+void pali__linear_spans(const struct pali__compute *compute, float *y, const float *x, const struct pali__matrix *w,
+                        const struct pali__span *spans, int64_t n_spans)
+{
+    pali__dot_rows_fn *dot_rows = dot_rows_for(compute, w->dtype);
+#pragma omp parallel num_threads(compute->n_threads)
+    {
+        /* Every thread walks all the spans and computes each n_threads-th of their chunks. */
+        int64_t n_threads = omp_get_num_threads(), turn = omp_get_thread_num(), at = 0;
+        for (int64_t i = 0; i < n_spans; at += spans[i++].count) {
+            for (int64_t first = 0; first < spans[i].count; first += OUTPUTS_PER_DOT) {
+                int64_t n = smaller(OUTPUTS_PER_DOT, spans[i].count - first);
+                if (turn == 0)
+                    dot_rows(y + at + first, n, x, w->n_in, 1, weights_at(w, spans[i].first + first, 0), w->n_in, n,
+                             w->n_in);
+                turn = turn == 0 ? n_threads - 1 : turn - 1;
+            }
+        }
+    }
+}
+
 size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows, const struct pali__matrix *w)
 {
     struct product product = {.compute = compute, .n_rows = n_rows, .w = w};

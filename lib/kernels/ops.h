@@ -41,6 +41,16 @@ pali_status pali__linear(const struct pali__compute *compute, float *y, const fl
                          pali_error **error);
 size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows, const struct pali__matrix *w);
 
+/* Outputs first…first+count-1 of a matrix. */
+struct pali__span {
+    int32_t first, count;
+};
+
+/* The outputs in `spans` of y = x·Wᵀ for one row x: [n_in], one span after another without gaps: y: [sum of counts].
+ * Only those rows of the weights are read. Equal to pali__linear of one row, bit for bit. */
+void pali__linear_spans(const struct pali__compute *compute, float *y, const float *x, const struct pali__matrix *w,
+                        const struct pali__span *spans, int64_t n_spans);
+
 /* y = x / sqrt(mean(x²) + eps) · (offset + weight), row by row; offset is 1 for Gemma. y may be x. */
 void pali__rms_norm(const struct pali__compute *compute, float *y, const float *x, const float *weight, int64_t n_rows,
                     int64_t n, float eps, float offset);

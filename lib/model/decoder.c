@@ -92,6 +92,22 @@ static struct pali__attention attention_of(const struct pali__pass *pass, const 
     return attention;
 }
 
+/* The keys of later tokens are in the cache already; n_keys ends before them. */
+static void attend_one_by_one(const struct pali__pass *pass, struct pali__attention attention)
+{
+    int64_t n = attention.n_queries;
+
+    attention.n_queries = 1;
+    attention.n_keys = attention.q_start + 1;
+    for (int64_t i = 0; i < n; i++) {
+        pali__attend(&pass->model->compute, &attention);
+        attention.q += attention.q_stride;
+        attention.out += attention.out_stride;
+        attention.q_start++;
+        attention.n_keys++;
+    }
+}
+
 /* mixed = softmax(mask(cap(q·kᵀ))) · v of every sequence, over all it has seen so far. */
 static void attend(struct pali__pass *pass, int64_t layer)
 {
@@ -105,6 +121,10 @@ static void attend(struct pali__pass *pass, int64_t layer)
                            pass->k + sequence->first * config->num_key_value_heads * config->head_dim,
                            pass->v + sequence->first * config->num_key_value_heads * config->head_dim);
         struct pali__attention attention = attention_of(pass, sequence, layer);
+        if (sequence->one_by_one && !probabilities) {
+            attend_one_by_one(pass, attention);
+            continue;
+        }
         attention.probabilities = probabilities;
         attention.seen_heads = pass->taps.heads;
         attention.n_seen_heads = pass->taps.n_heads;
@@ -190,4 +210,36 @@ pali_status pali__lm_head(struct pali__pass *pass, float *logits, const int64_t 
         pali__soft_cap(&pass->model->compute, logits, n_rows * config->vocab_size,
                        (float)config->final_logit_softcapping);
     return PALI_OK;
+}
+
+/* From values that stand without gaps at the front of `logits` to each in its place, the last first so that none is
+ * overwritten before it has moved, and -infinity between them. */
+static void spread(float *logits, int64_t vocab_size, const struct pali__span *spans, int64_t n_spans, int64_t count)
+{
+    int64_t end = vocab_size;
+
+    for (int64_t i = n_spans - 1; i >= 0; i--) {
+        count -= spans[i].count;
+        memmove(logits + spans[i].first, logits + count, (size_t)spans[i].count * sizeof *logits);
+        for (int64_t j = spans[i].first + spans[i].count; j < end; j++)
+            logits[j] = -INFINITY;
+        end = spans[i].first;
+    }
+    for (int64_t j = 0; j < end; j++)
+        logits[j] = -INFINITY;
+}
+
+void pali__lm_head_spans(struct pali__pass *pass, float *logits, int64_t row, const struct pali__span *spans,
+                         int64_t n_spans)
+{
+    const struct pali__text_config *config = text_config(pass);
+    int64_t count = 0;
+
+    for (int64_t i = 0; i < n_spans; i++)
+        count += spans[i].count;
+    pali__linear_spans(&pass->model->compute, logits, pass->x + row * config->hidden_size,
+                       &pass->model->network.decoder.head, spans, n_spans);
+    if (config->final_logit_softcapping > 0.0)
+        pali__soft_cap(&pass->model->compute, logits, count, (float)config->final_logit_softcapping);
+    spread(logits, config->vocab_size, spans, n_spans, count);
 }

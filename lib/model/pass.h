@@ -15,6 +15,8 @@ struct pali__sequence {
     int64_t first, length; /* its rows */
     int64_t cache_row;     /* its row in the cache, if there is one */
     const uint8_t *real;   /* of all its keys, those in the cache too; NULL: as the cache noted them */
+    bool one_by_one;       /* suffix tokens behind what the cache holds: each attends in a product of its own, as if
+                              they had come in passes of one token, so that the results are the same bits */
 };
 
 /* Copies that the caller wants of what happens between the layers. NULL: not wanted. */
@@ -60,5 +62,10 @@ pali_status pali__decoder_run(struct pali__pass *pass, pali_error **error);
  * [n_rows, hidden]. */
 pali_status pali__lm_head(struct pali__pass *pass, float *logits, const int64_t *rows, int64_t n_rows, float *gathered,
                           pali_error **error);
+
+/* The same for row `row` alone, and of the head only the rows in `spans`, which ascend and do not touch each other: of
+ * logits [vocabulary] the others are -infinity. */
+void pali__lm_head_spans(struct pali__pass *pass, float *logits, int64_t row, const struct pali__span *spans,
+                         int64_t n_spans);
 
 #endif
