@@ -22,6 +22,7 @@ struct generate {
     struct common common;
     struct texts images;
     const char *prompt, *draw;
+    struct constrain constrain;
     pali_generate_options options;
 };
 
@@ -31,6 +32,7 @@ struct session {
     pali_processor *processor;
     pali_image **images;
     pali_inputs *inputs;
+    pali_constraint *constraint;
     pali_generation *answer;
     pali_error *error;
     double load_s;
@@ -96,6 +98,13 @@ static int64_t peak_rss_bytes(void)
     return kilobytes * 1024;
 }
 
+static const char *finish_reason(pali_finish_reason reason)
+{
+    static const char *const names[] = { "", "eos", "length", "cancelled", "stop_string", "constraint" };
+    size_t index = (size_t)reason;
+    return index < sizeof names / sizeof names[0] ? names[index] : "";
+}
+
 static void print_json(const struct session *session, const pali_timing *timing)
 {
     size_t n_ids = 0;
@@ -114,6 +123,8 @@ static void print_json(const struct session *session, const pali_timing *timing)
     json_write_ids(ids, n_ids);
     fputs(", \"text\": ", stdout);
     json_write_text(pali_generation_text(session->answer, 0));
+    printf(", \"finish_reason\": \"%s\", \"decode_passes\": %" PRId64,
+           finish_reason(pali_generation_finish_reason(session->answer, 0)), pali_generation_passes(session->answer));
     fputs(", \"timing\": {", stdout);
     for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++)
         printf("\"%s\": %.6f, ", stages[i].name, stages[i].value);
@@ -143,7 +154,12 @@ static pali_status answer(struct session *session, const struct generate *genera
     pali_status status = pali_processor_apply(&session->inputs, session->processor, session->images,
                                               generate->images.count, generate->prompt, NULL, &session->error);
     if (status == PALI_OK)
-        status = pali_generate(&session->answer, session->model, session->inputs, &generate->options, &session->error);
+        status = make_constraint(&session->constraint, session->processor, &generate->constrain, &session->error);
+    if (status == PALI_OK) {
+        pali_generate_options options = generate->options;
+        options.constraint = session->constraint;
+        status = pali_generate(&session->answer, session->model, session->inputs, &options, &session->error);
+    }
     if (status == PALI_OK)
         status = pali_generation_timing(session->answer, &timing, &session->error);
     if (status != PALI_OK)
@@ -182,6 +198,7 @@ static int generate_answer(const struct generate *generate)
 
     pali_error_free(session.error);
     pali_generation_free(session.answer);
+    pali_constraint_free(session.constraint);
     pali_inputs_free(session.inputs);
     free_images(session.images, generate->images.count);
     pali_processor_free(session.processor);
@@ -210,12 +227,24 @@ int cmd_generate(int argc, char **argv)
         { NULL, "--seed", "S", OPTION_SEED, false, &answer_options->seed, 0, 0,
           "when sampling: same seed, same answer (default 0)", false },
         { NULL, "--num-beams", "B", OPTION_INT, false, &answer_options->num_beams, 1, 64, "beams (default 1)", false },
+        { NULL, "--constrain", "FORM", OPTION_TEXT, false, &generate.constrain.kind, 0, 0,
+          "the answer has this form: detect, segment, or choices", false },
+        { NULL, "--choices", "TEXT", OPTION_TEXTS, false, &generate.constrain.choices, 0, 0,
+          "with --constrain choices: a text that the answer may be; once for each", false },
+        { NULL, "--labels", "TEXT", OPTION_TEXTS, false, &generate.constrain.labels, 0, 0,
+          "with --constrain detect or segment: a label that objects may have; once for each (default: any)", false },
+        { NULL, "--allow-empty", NULL, OPTION_SWITCH, false, &generate.constrain.allow_empty, 0, 0,
+          "with --constrain detect or segment: the answer may have no object", false },
+        { NULL, "--prompt-lookup-num-tokens", "N", OPTION_INT, false, &answer_options->prompt_lookup_num_tokens, 0, 64,
+          "guess up to N tokens from what was said before, and check them in one pass", false },
         { NULL, "--draw", "OUT.png", OPTION_TEXT, false, &generate.draw, 0, 0,
           "draw the boxes that the answer names into a copy of the first picture", false },
     };
     int status = options_parse(&usage, options, sizeof options / sizeof options[0], NULL, argc, argv);
     if (status == OPTIONS_GO_ON && answer_options->num_beams > 1 && answer_options->temperature > 0.0)
         status = usage_error(&usage, "--num-beams and --temperature exclude each other: beam search does not sample");
+    if (status == OPTIONS_GO_ON)
+        status = check_constrain(&usage, &generate.constrain);
     if (status == OPTIONS_GO_ON) {
         answer_options->on_token = on_token;
         answer_options->on_token_user = &generate;
@@ -223,5 +252,7 @@ int cmd_generate(int argc, char **argv)
         status = generate_answer(&generate);
     }
     free(generate.images.items);
+    free(generate.constrain.choices.items);
+    free(generate.constrain.labels.items);
     return status;
 }

@@ -7,6 +7,8 @@
 
 #include <paligemma/paligemma.h>
 
+#include "arguments.h"
+
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int cmd_generate(int argc, char **argv);
@@ -33,6 +35,20 @@ char *checkpoint_path(const char *model);
 /* Opens `count` picture files into a new array, which free_images ends; NULL after having said what is wrong. */
 pali_image **open_images(const char *const *paths, size_t count);
 void free_images(pali_image **images, size_t count);
+
+/* What --constrain and the options that go with it say. */
+struct constrain {
+    const char *kind; /* "detect", "segment", "choices", or NULL */
+    struct texts choices, labels;
+    bool allow_empty;
+};
+
+/* OPTIONS_GO_ON, or the exit status after having said which of them do not go together. */
+int check_constrain(const struct usage *usage, const struct constrain *constrain);
+
+/* The constraint, or NULL where none is wanted. */
+pali_status make_constraint(pali_constraint **out, const pali_processor *processor, const struct constrain *constrain,
+                            pali_error **error);
 
 /* Outlines in `image` what `answer` names, and writes it to `path`. */
 pali_status draw_answer(pali_image *image, const char *answer, const char *path, pali_error **error);

@@ -104,8 +104,9 @@ typedef struct pali_generate_options {
     int64_t top_logprobs;                /**< this many likeliest alternatives for each token too, 0…64 */
 
     /* How the tokens are found. */
-    int64_t prompt_lookup_num_tokens;    /**< greedy only: guess up to this many tokens from the prompt and the answer
-                                              so far and check them in one pass; the tokens do not change; 0: none */
+    int64_t prompt_lookup_num_tokens;    /**< guess up to this many tokens, 0…64, from the prompt and the answer so far
+                                              and check them in one pass; the tokens do not change, greedy or sampled,
+                                              but for what docs/constraints.md says of the last bits; 0: none */
     const pali_constraint *constraint;   /**< what answers may be (constraint.h), or NULL */
     pali_token_mask_fn token_mask;       /**< which tokens may follow, or NULL */
     void *token_mask_user;
@@ -153,6 +154,12 @@ typedef enum pali_finish_reason {
 } pali_finish_reason;
 
 PALI_API pali_finish_reason pali_generation_finish_reason(const pali_generation *generation, int64_t row);
+
+/**
+ * How often the decoder ran after the prompts: once for each new token but the first of a row or a batch, fewer times
+ * where guesses (prompt_lookup_num_tokens) were right. Since 0.1.
+ */
+PALI_API int64_t pali_generation_passes(const pali_generation *generation);
 
 /** Seconds by the monotonic clock, for the whole batch. */
 typedef struct pali_timing {

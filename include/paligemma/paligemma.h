@@ -8,6 +8,7 @@
 #include <paligemma/checkpoint.h>
 #include <paligemma/compare.h>
 #include <paligemma/config.h>
+#include <paligemma/constraint.h>
 #include <paligemma/generate.h>
 #include <paligemma/image.h>
 #include <paligemma/inputs.h>

@@ -106,6 +106,11 @@ pali_finish_reason pali_generation_finish_reason(const pali_generation *generati
     return answer ? answer->reason : (pali_finish_reason)0;
 }
 
+int64_t pali_generation_passes(const pali_generation *generation)
+{
+    return generation ? generation->passes : 0;
+}
+
 void pali_timing_init(pali_timing *timing)
 {
     *timing = (pali_timing)PALI_TIMING_INIT;

@@ -19,6 +19,7 @@ struct pali_generation {
     size_t capacity; /* tokens an answer can have */
     struct pali__answer *answers;
     pali_timing timing;
+    int64_t passes; /* of the decoder, after the prompts' */
 };
 
 pali_status pali__generation_create(pali_generation **out, int64_t rows, int64_t max_new_tokens, pali_error **error);

@@ -81,6 +81,7 @@ pali_status pali__steps_decode(struct pali__steps *steps, int64_t n, const int64
     pass->n_sequences = n;
     pass->n_rows = at;
     pass->watch = NULL;
+    steps->n_decodes++;
     pali__merge_ids(steps->model, pass->h, ids, at, &no_features);
     return pali__decoder_run(pass, error);
 }

@@ -16,5 +16,6 @@ struct pali_inputs {
 
 pali_processor *pali__processor_retain(pali_processor *processor);
 const struct pali__tokenizer *pali__processor_tokenizer(const pali_processor *processor);
+const char *pali__processor_eos(const pali_processor *processor); /* as text; the tokenizer has it */
 
 #endif

@@ -140,6 +140,11 @@ const struct pali__tokenizer *pali__processor_tokenizer(const pali_processor *pr
     return processor ? processor->tokenizer : NULL;
 }
 
+const char *pali__processor_eos(const pali_processor *processor)
+{
+    return processor->eos;
+}
+
 /* ---- text and ids ---- */
 
 pali_status pali_processor_encode(const pali_processor *processor, const char *text, size_t size, int64_t **ids,
