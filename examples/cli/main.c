@@ -14,6 +14,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     { "generate", cmd_generate, "answer a prompt about one or more pictures" },
+    { "score", cmd_score, "rank given answers to a prompt by their log-probability" },
     { "process", cmd_process, "the processor alone: pictures and prompt to a file of tensors" },
     { "forward", cmd_forward, "one forward pass over tensors from a file" },
     { "tokenize", cmd_tokenize, "JSON strings on standard input to arrays of token ids, and back" },

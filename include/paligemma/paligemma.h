@@ -15,6 +15,7 @@
 #include <paligemma/machine.h>
 #include <paligemma/model.h>
 #include <paligemma/processor.h>
+#include <paligemma/score.h>
 #include <paligemma/structured.h>
 
 #endif

@@ -8,7 +8,7 @@
 /* Rows of logits at a time: 16 · 257,216 floats are 16 MB. */
 #define CHUNK 16
 
-static double cross_entropy(const float *logits, int64_t n, int64_t label)
+double pali__cross_entropy(const float *logits, int64_t n, int64_t label)
 {
     double sum = 0.0;
     float largest = logits[0];
@@ -35,7 +35,7 @@ static pali_status chunk_loss(struct pali__pass *pass, const struct target *targ
         rows[i] = targets[i].row;
     TRY(pali__lm_head(pass, logits, rows, n, gathered, error));
     for (int64_t i = 0; i < n; i++) {
-        double value = cross_entropy(logits + i * vocab_size, vocab_size, targets[i].label);
+        double value = pali__cross_entropy(logits + i * vocab_size, vocab_size, targets[i].label);
         *targets[i].out = (float)value;
         *sum += value;
     }

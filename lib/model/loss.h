@@ -11,4 +11,7 @@
 pali_status pali__loss(struct pali__pass *pass, const int64_t *labels, int64_t batch, int64_t length, float *loss,
                        float *token_loss, pali_error **error);
 
+/* log(Σ exp(logits)) - logits[label], over n of them: minus the log-probability of `label`. */
+double pali__cross_entropy(const float *logits, int64_t n, int64_t label);
+
 #endif

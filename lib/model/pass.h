@@ -54,7 +54,10 @@ pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, st
                             pali_error **error);
 void pali__pass_clear(struct pali__pass *pass); /* of a zeroed one: nothing */
 
-/* Runs all blocks and the final norm on pass->h. With a cache, the rows are in it afterwards; after a failure it is as
+/* Several sequences may continue one row of the cache if none of them is to stay in it: each sees the row and itself,
+ * and the row, which needs room for all of them, is to be rolled back afterwards.
+ *
+ * Runs all blocks and the final norm on pass->h. With a cache, the rows are in it afterwards; after a failure it is as
  * before. */
 pali_status pali__decoder_run(struct pali__pass *pass, pali_error **error);
 
