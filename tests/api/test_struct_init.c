@@ -32,6 +32,8 @@ static void test_macro_equals_function(void)
     CHECK_INIT(pali_mask_options, PALI_MASK_OPTIONS_INIT);
     CHECK_INIT(pali_mask_text_options, PALI_MASK_TEXT_OPTIONS_INIT);
     CHECK_INIT(pali_heat_map_options, PALI_HEAT_MAP_OPTIONS_INIT);
+    CHECK_INIT(pali_constraint_options, PALI_CONSTRAINT_OPTIONS_INIT);
+    CHECK_INIT(pali_score_options, PALI_SCORE_OPTIONS_INIT);
 }
 
 /* A binary built with these sizes exists once 0.1 is out: they may grow, at the end, and never shrink or move. */

@@ -182,6 +182,44 @@ static void test_linear_nothing(void)
     CHECK(pali__linear_scratch(&compute, 0, &w) == 0);
 }
 
+/* Some outputs of one row are, bit for bit, those of the whole product, and nothing behind them is written. */
+static void test_linear_spans(void)
+{
+    static const struct pali__span spans[] = {{0, 1}, {2, 31}, {40, 32}, {73, 100}, {180, 1}, {182, 1}, {260, 37}};
+    enum { N_SPANS = sizeof spans / sizeof *spans };
+    static const pali_dtype dtypes[] = {PALI_FLOAT32, PALI_BFLOAT16, PALI_FLOAT16};
+    for (int64_t n_in = 1; n_in < 300; n_in = 2 * n_in + 5) {
+        for (size_t d = 0; d < 3; d++) {
+            enum { N_OUT = 297, GUARDS = 8 };
+            float *values = malloc((size_t)(N_OUT * n_in) * sizeof(float)), *x = malloc((size_t)n_in * sizeof(float));
+            void *weights = malloc((size_t)(N_OUT * n_in) * sizeof(float));
+            float whole[N_OUT], some[N_OUT + GUARDS];
+            struct pali__matrix w = {weights, dtypes[d], N_OUT, n_in};
+            make_weights(weights, values, N_OUT * n_in, dtypes[d]);
+            for (int64_t i = 0; i < n_in; i++)
+                x[i] = random_float(1.0f);
+            for (int n_threads = 1; n_threads <= 3; n_threads++) {
+                struct pali__compute compute;
+                int64_t at = 0;
+                bool same = true;
+                pali__compute_init(&compute, PALI_FLOAT32, n_threads);
+                CHECK(pali__linear(&compute, whole, x, 1, &w, NULL, PALI__STORE, NULL, NULL) == PALI_OK);
+                for (int i = 0; i < N_OUT + GUARDS; i++)
+                    some[i] = -7777.0f;
+                pali__linear_spans(&compute, some, x, &w, spans, N_SPANS);
+                for (int i = 0; i < N_SPANS; at += spans[i++].count)
+                    same = same && !memcmp(some + at, whole + spans[i].first, (size_t)spans[i].count * sizeof(float));
+                CHECK_MSG(same, "%lld inputs, %s, %d threads", (long long)n_in, pali_dtype_name(dtypes[d]), n_threads);
+                for (; at < N_OUT + GUARDS; at++)
+                    CHECK(some[at] == -7777.0f);
+            }
+            free(values);
+            free(weights);
+            free(x);
+        }
+    }
+}
+
 static void test_rows(void)
 {
     enum { N_ROWS = 37, N = 613 };
@@ -338,6 +376,7 @@ int main(int argc, char **argv)
     else
         test_linear();
     test_linear_nothing();
+    test_linear_spans();
     test_rows();
     test_rope();
     test_embed_and_convert();
