@@ -245,6 +245,9 @@ int cmd_generate(int argc, char **argv)
         status = usage_error(&usage, "--num-beams and --temperature exclude each other: beam search does not sample");
     if (status == OPTIONS_GO_ON)
         status = check_constrain(&usage, &generate.constrain);
+    if (status == OPTIONS_GO_ON && answer_options->num_beams > 1 &&
+        (generate.constrain.kind || answer_options->prompt_lookup_num_tokens > 0))
+        status = usage_error(&usage, "--num-beams excludes --constrain and --prompt-lookup-num-tokens");
     if (status == OPTIONS_GO_ON) {
         answer_options->on_token = on_token;
         answer_options->on_token_user = &generate;

@@ -52,10 +52,10 @@ expect 2 "$paligemma" --nonsense
 expect 0 "$paligemma" --version
 prints "paligemma 0."
 expect 0 "$paligemma" --help
-for command in generate process forward tokenize bench info mask attend explain diff; do
+for command in generate score process forward tokenize bench info mask attend explain diff; do
     prints " $command "
 done
-for command in generate process forward tokenize bench info mask attend explain diff; do
+for command in generate score process forward tokenize bench info mask attend explain diff; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command
@@ -80,6 +80,24 @@ expect 2 "$paligemma" generate -m x -i y -p z --json=yes
 says "--json takes no value"
 expect 2 "$paligemma" generate -m x -i y -p z extra
 says 'unexpected argument "extra"'
+expect 2 "$paligemma" generate -m x -i y -p z --constrain boxes
+says 'detect, segment or choices, not "boxes"'
+expect 2 "$paligemma" generate -m x -i y -p z --constrain choices
+says "go together"
+expect 2 "$paligemma" generate -m x -i y -p z --choices a
+says "go together"
+expect 2 "$paligemma" generate -m x -i y -p z --labels a
+says "--labels goes with"
+expect 2 "$paligemma" generate -m x -i y -p z --constrain choices --choices a --allow-empty
+says "--allow-empty goes with"
+expect 2 "$paligemma" generate -m x -i y -p z --prompt-lookup-num-tokens 65
+says "from 0 to 64"
+expect 2 "$paligemma" generate -m x -i y -p z --constrain detect --num-beams 2
+says "--num-beams"
+expect 2 "$paligemma" generate -m x -i y -p z --prompt-lookup-num-tokens 2 --num-beams 2
+says "--num-beams"
+expect 2 "$paligemma" score -m x -i y -p z
+says "--suffix TEXT is missing"
 expect 2 "$paligemma" info a b
 
 # ---- what is not there
@@ -301,6 +319,31 @@ expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-n
 first=$(cat "$out")
 expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --temperature 1 --seed 7
 [ "$(cat "$out")" = "$first" ] || fail "the same seed gave another answer"
+
+# ---- constrained answers, guesses, scores
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --constrain choices --choices yes --choices no \
+    --json
+grep -qE '"text": "(yes|no)", "finish_reason": "constraint"' "$out" || fail "not one of the choices: $(cat "$out")"
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --constrain detect --labels "red circle" \
+    --labels circle --temperature 2 --seed 5
+grep -qE '^(<loc[0-9]{4}>){4} (red )?circle( ; (<loc[0-9]{4}>){4} (red )?circle)*$' "$out" || fail "no boxes: $(cat "$out")"
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --constrain segment --max-new-tokens 40
+grep -qE '^(<loc[0-9]{4}>){4}(<seg[0-9]{3}>){16} [^;<>]+$' "$out" || fail "no mask: $(cat "$out")"
+expect 1 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --constrain segment --max-new-tokens 20
+says "max_new_tokens is 20"
+expect 1 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --constrain detect --labels "a;b"
+says "labels[0]"
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 12
+plain=$(cat "$out")
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 12 --prompt-lookup-num-tokens 3
+[ "$(cat "$out")" = "$plain" ] || fail "guesses changed the answer"
+expect 0 "$paligemma" score -m "$model" -i "$picture" -p "caption en" --suffix yes --suffix no --suffix "a red circle"
+[ "$(wc -l <"$out")" -eq 3 ] || fail "three suffixes, not three lines"
+[ "$(cut -f 1 "$out")" = "$(cut -f 1 "$out" | sort -g -r)" ] || fail "not ranked: $(cat "$out")"
+expect 0 "$paligemma" score -m "$model" -i "$picture" -p "caption en" --suffix yes --suffix "a cat" --json --by-mean
+for key in suffixes suffix logprob mean_logprob token_ids token_logprobs; do prints "\"$key\": "; done
+expect 1 "$paligemma" score -m "$model" -i "$picture" -p "caption en" --suffix "" --without-eos
+says "suffix 0 has no tokens"
 
 # ---- output that nobody takes
 if [ -w /dev/full ]; then

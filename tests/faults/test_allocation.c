@@ -237,6 +237,80 @@ static pali_status show_mask(const char *folder, pali_error **error)
     return status;
 }
 
+static int allow_all(void *user, int64_t row, const int64_t *ids, size_t n_ids, uint8_t *allowed, int64_t vocab_size)
+{
+    (void)user, (void)row, (void)ids, (void)n_ids;
+    memset(allowed, 1, (size_t)vocab_size);
+    return 0;
+}
+
+/* Choices with a mask and guesses, and suffixes as texts and as ids. */
+static pali_status constrain_and_score(const char *folder, pali_error **error)
+{
+    static const char *const texts[] = { "red", "red cat", "no" };
+    static const int64_t ids[] = { 9, 10, 11 };
+    static const pali_token_list list = { ids, 3 };
+    pali_model *model = NULL;
+    pali_processor *processor = NULL;
+    pali_image *image = NULL;
+    pali_inputs *inputs = NULL;
+    pali_constraint *constraint = NULL;
+    pali_generation *answer = NULL;
+    pali_scores *by_text = NULL, *by_ids = NULL;
+    pali_model_options model_options = PALI_MODEL_OPTIONS_INIT;
+    pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
+    model_options.threads = 1;
+    options.token_mask = allow_all;
+    options.prompt_lookup_num_tokens = 2;
+
+    pali_status status = pali_model_load(&model, folder, &model_options, error);
+    if (status == PALI_OK)
+        status = pali_processor_load(&processor, folder, NULL, error);
+    if (status == PALI_OK)
+        status = small_picture(&image, error);
+    if (status == PALI_OK)
+        status = pali_processor_apply(&inputs, processor, &image, 1, "caption en", NULL, error);
+    if (status == PALI_OK)
+        status = pali_constraint_choices(&constraint, processor, texts, 3, error);
+    options.constraint = constraint;
+    if (status == PALI_OK)
+        status = pali_generate(&answer, model, inputs, &options, error);
+    if (status == PALI_OK)
+        status = pali_score(&by_text, model, inputs, texts, 3, NULL, error);
+    if (status == PALI_OK)
+        status = pali_score_tokens(&by_ids, model, inputs, &list, 1, NULL, error);
+    CHECK(status != PALI_OK || (pali_scores_count(by_text) == 3 && pali_scores_count(by_ids) == 1));
+
+    pali_scores_free(by_ids);
+    pali_scores_free(by_text);
+    pali_generation_free(answer);
+    pali_constraint_free(constraint);
+    pali_inputs_free(inputs);
+    pali_image_free(image);
+    pali_processor_free(processor);
+    pali_model_free(model);
+    return status;
+}
+
+/* Of a tokenizer that has all the <loc>. */
+static pali_status make_constraints(const char *folder, pali_error **error)
+{
+    static const char *const labels[] = { "red circle", "circle" };
+    pali_processor *processor = NULL;
+    pali_constraint *free_labels = NULL, *given_labels = NULL;
+
+    pali_status status = pali_processor_load(&processor, folder, NULL, error);
+    if (status == PALI_OK)
+        status = pali_constraint_detect(&free_labels, processor, NULL, 0, NULL, error);
+    if (status == PALI_OK)
+        status = pali_constraint_segment(&given_labels, processor, labels, 2, NULL, error);
+    CHECK((given_labels == NULL) == (status != PALI_OK));
+    pali_constraint_free(free_labels);
+    pali_constraint_free(given_labels);
+    pali_processor_free(processor);
+    return status;
+}
+
 static pali_status convert_model(const char *folder, pali_error **error)
 {
     pali_model *model = NULL;
@@ -305,6 +379,10 @@ int main(void)
     static const char *const models[] = { "models/pg1", "models/pg2" };
     run_scenario("detections", parse_detections, NULL);
     run_scenario("inputs", carry_inputs, test_scratch());
+    const char *examples = getenv("PALI_TEST_EXAMPLES");
+    char tiny[1024];
+    snprintf(tiny, sizeof tiny, "%s/tiny/model", examples ? examples : "examples");
+    run_scenario("constraints", make_constraints, tiny);
     char pictures[1024]; /* test_path's own buffers take turns */
     snprintf(pictures, sizeof pictures, "%s/images", test_data());
     run_scenario("pictures", use_pictures, pictures);
@@ -318,6 +396,7 @@ int main(void)
         run_scenario("mask", show_mask, folder);
         run_scenario("conversion", convert_model, folder);
         run_scenario("model", run_model, folder);
+        run_scenario("answers", constrain_and_score, folder);
     }
     return test_report("test_allocation");
 }
