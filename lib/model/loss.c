@@ -29,7 +29,7 @@ struct target {
 static pali_status chunk_loss(struct pali__pass *pass, const struct target *targets, int64_t n, float *logits,
                               float *gathered, double *sum, pali_error **error)
 {
-    int64_t vocab_size = pass->model->settings->text.vocab_size, rows[CHUNK];
+    int64_t vocab_size = pass->model->settings->text.vocab_size, rows[CHUNK] = { 0 };
 
     for (int64_t i = 0; i < n; i++)
         rows[i] = targets[i].row;
