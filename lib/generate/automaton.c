@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The automaton. Every state knows how many tokens an answer needs at least from there on; a token may follow if, behind
- * it, no more are needed than there is room for. So an answer that has begun can always be finished.
+ * The automaton. Every state knows how many tokens an answer needs at least from there on; a token may follow if,
+ * behind it, no more are needed than there is room for. So an answer that has begun can always be finished.
  *
  *   answer := object (separator object)*             object := <loc> × 4  [<seg> × 16]  label
  *
- * A label is followed by the end or by a separator. With a tokenizer that has a piece " ;" the two are told apart by the
- * next token; with one that spells the separator " " "; " they are not, so a state can be in both.
+ * A label is followed by the end or by a separator. With a tokenizer that has a piece " ;" the two are told apart by
+ * the next token; with one that spells the separator " " "; " they are not, so a state can be in both.
  */
 #include "generate/automaton.h"
 

@@ -10,7 +10,8 @@
 #include "generate/piece_class.h"
 #include "processor/inputs_internal.h"
 
-/* Between objects; the tokens that Gemma's tokenizer makes of it do not depend on the label before and the <loc> behind. */
+/* Between objects; the tokens that Gemma's tokenizer makes of it do not depend on the label before and the <loc>
+ * behind. */
 #define SEPARATOR " ; "
 
 void pali_constraint_options_init(pali_constraint_options *options)
@@ -70,8 +71,8 @@ static pali_status read_labels(pali_constraint *constraint, const struct pali__t
         size_t size = labels[i] ? strlen(labels[i]) : 0;
         if (size == 0 || !pali__is_label_text(labels[i], size) || labels[i][0] == ' ' || labels[i][size - 1] == ' ')
             return pali__fail(error, PALI_ERROR_ARGUMENT,
-                              "labels[%zu] should be a text without ; < > control characters, and spaces at its ends or "
-                              "side by side", i);
+                              "labels[%zu] should be a text without ; < > control characters, and spaces at its ends "
+                              "or side by side", i);
     }
     TRY(pali__constraint_read_texts(constraint, tokenizer, labels, n, " ", "labels", error));
     constraint->shortest_label = constraint->trie.nodes[0].nearest;

@@ -211,10 +211,9 @@ static pali_status prefill_row(struct run *run, int64_t row, int64_t cache_row, 
     TRY(pali__steps_prefill(&run->steps, cache_row, prompts->ids + start, prompts->types + start,
                             prompts->starts[row + 1] - start, &run->features, &run->watch, error));
     if (run->beams)
-        TRY(pali__steps_head(&run->steps, prompts->starts[row + 1] - start - 1, 1, error));
+        TRY(pali__steps_head(&run->steps, run->steps.pass.n_rows - 1, 1, error));
     else
-        TRY(compute_logits(run, prompts->starts[row + 1] - start - 1, (struct pali__guided[]){ guided_row(run, row) }, 1,
-                           error));
+        TRY(compute_logits(run, run->steps.pass.n_rows - 1, (struct pali__guided[]){ guided_row(run, row) }, 1, error));
     run->generation->timing.prefill_s += now() - begin;
     return PALI_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which tokens may follow in each row of a generation, by its constraint and by the host's token mask, and the logits of
- * those tokens: only their rows of the head are read, all others count as -infinity.
+ * Which tokens may follow in each row of a generation, by its constraint and by the host's token mask, and the logits
+ * of those tokens: only their rows of the head are read, all others count as -infinity.
  */
 #ifndef PALI_GENERATE_GUIDE_H
 #define PALI_GENERATE_GUIDE_H
@@ -32,7 +32,8 @@ struct pali__guide {
     bool stopped;                  /* it said so */
 };
 
-/* PALI_ERROR_ARGUMENT if the constraint's tokenizer does not fit `vocab_size`, or `max_new_tokens` is too small for it. */
+/* PALI_ERROR_ARGUMENT if the constraint's tokenizer does not fit `vocab_size`, or `max_new_tokens` is too small
+ * for it. */
 pali_status pali__guide_init(struct pali__guide *guide, const pali_generate_options *options, int64_t n_rows,
                              int64_t vocab_size, pali_error **error);
 void pali__guide_clear(struct pali__guide *guide); /* of a zeroed one: nothing */
@@ -42,9 +43,9 @@ void pali__guide_clear(struct pali__guide *guide); /* of a zeroed one: nothing *
 pali_status pali__guide_logits(struct pali__guide *guide, struct pali__steps *steps, int64_t first,
                                const struct pali__guided *rows, int64_t n, pali_error **error);
 
-/* Replaces *id, chosen from `logits`, which other options may have changed, by the likeliest that may follow if it is not
- * one of them: a draw may fall on one by rounding, and logits that are no numbers on any. PALI_ERROR_ARGUMENT if the other
- * options forbid all that may follow. */
+/* Replaces *id, chosen from `logits`, which other options may have changed, by the likeliest that may follow if it
+ * is not one of them: a draw may fall on one by rounding, and logits that are no numbers on any.
+ * PALI_ERROR_ARGUMENT if the other options forbid all that may follow. */
 pali_status pali__guide_settle(const struct pali__guide *guide, int64_t row, const float *logits, int64_t *id,
                                pali_error **error);
 

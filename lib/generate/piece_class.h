@@ -13,7 +13,8 @@ enum {
     PALI__PIECE_SPACE_LAST = 4,  /* ends with one; may be the same */
 };
 
-/* 0 for what no label may have: special tokens, single bytes, `;`, `<`, `>`, control characters, two spaces in a row. */
+/* 0 for what no label may have: special tokens, single bytes, `;`, `<`, `>`, control characters, two spaces in a
+ * row. */
 uint8_t pali__piece_class(const struct pali__tokenizer *tokenizer, int64_t id);
 
 /* Whether `text` of `size` bytes has no such character and no spaces side by side. */

@@ -13,8 +13,8 @@
 #define PALI__LOOKUP_NGRAM 2 /* the longest run of last tokens that is looked for, as in the reference */
 
 /*
- * Up to `most` guesses at what follows the `n_prompt` + `n_answer` tokens; returns their number. The longest run of last
- * tokens that stands elsewhere decides, and of its places the first.
+ * Up to `most` guesses at what follows the `n_prompt` + `n_answer` tokens; returns their number. The longest run of
+ * last tokens that stands elsewhere decides, and of its places the first.
  */
 int64_t pali__prompt_lookup(const int64_t *prompt, int64_t n_prompt, const int64_t *answer, int64_t n_answer,
                             int64_t most, int64_t *guesses);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Suffixes behind one prompt. The prompt runs once, into the only row of a cache. Then passes of as many suffixes as fit
- * run on top of it: each suffix is a sequence of its own that continues that row, sees it and itself, and is forgotten
- * after the pass. A suffix's first token is predicted by the prompt's last one, so of its tokens all but the last run.
+ * Suffixes behind one prompt. The prompt runs once, into the only row of a cache. Then passes of as many suffixes as
+ * fit run on top of it: each suffix is a sequence of its own that continues that row, sees it and itself, and is
+ * forgotten after the pass. A suffix's first token is predicted by the prompt's last one, so of its tokens all but
+ * the last run.
  */
 #include <paligemma/score.h>
 

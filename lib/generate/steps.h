@@ -35,9 +35,9 @@ pali_status pali__steps_prefill(struct pali__steps *steps, int64_t row, const in
                                 int64_t n, struct pali__feature_rows *features, const struct pali__watch *watch,
                                 pali_error **error);
 
-/* Appends counts[i] tokens (NULL: one each) to row rows[i], i < n; `ids` has them one row after the other, and the run's
- * rows stand in the same order. A row that advances by several tokens gets the same bits as by one at a time while the
- * run has at most PALI__DOT_ROWS_MAX tokens. */
+/* Appends counts[i] tokens (NULL: one each) to row rows[i], i < n; `ids` has them one row after the other, and the
+ * run's rows stand in the same order. A row that advances by several tokens gets the same bits as by one at a time
+ * while the run has at most PALI__DOT_ROWS_MAX tokens. */
 pali_status pali__steps_decode(struct pali__steps *steps, int64_t n, const int64_t *rows, const int64_t *counts,
                                const int64_t *ids, pali_error **error);
 

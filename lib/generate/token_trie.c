@@ -21,7 +21,8 @@ static int compare(const void *left, const void *right)
 }
 
 /* Appends the children of node `parent`; sequences that end there stand first in its range. */
-static void add_children(struct pali__trie *trie, struct range *ranges, int64_t parent, const pali_token_list *sequences)
+static void add_children(struct pali__trie *trie, struct range *ranges, int64_t parent,
+                         const pali_token_list *sequences)
 {
     const struct range range = ranges[parent];
     size_t at = range.first;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * constrained_decode CHECKPOINT [THREADS [ROUNDS]]: time of a decode step without a constraint, with those of detect and
- * segment, and with guesses. The prompt is a few tokens of text, so that nearly all of the time goes into decoding. With
- * random weights the answers mean nothing and the times are the same.
+ * constrained_decode CHECKPOINT [THREADS [ROUNDS]]: time of a decode step without a constraint, with those of detect
+ * and segment, and with guesses. The prompt is a few tokens of text, so that nearly all of the time goes into
+ * decoding. With random weights the answers mean nothing and the times are the same.
  */
 #include <stdio.h>
 #include <stdlib.h>

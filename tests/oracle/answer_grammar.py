@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The grammars of constrained answers, written a second time: sets of parser positions instead of one state.
 
-A position is ("box", count, corner), ("mask", count), ("label", tokens), ("separator", count) or ("end",). `room` tokens
-are left; a token may follow if some position behind it needs no more than room - 1.
+A position is ("box", count, corner), ("mask", count), ("label", tokens), ("separator", count) or ("end",). `room`
+tokens are left; a token may follow if some position behind it needs no more than room - 1.
 """
 EOS = "<eos>"
 
@@ -67,8 +67,8 @@ class Objects:
                 yield self.eos, ("end",)
             low = 0 if count < 2 else corner[count - 2] + 1
             for value in range(low, 1023 if count < 2 else 1024):
-                after = ("box", count + 1, (*corner, value)) if count < 3 else ("mask", 0) if self.masks else ("label", ())
-                yield self.loc[value], after
+                behind_box = ("mask", 0) if self.masks else ("label", ())
+                yield self.loc[value], ("box", count + 1, (*corner, value)) if count < 3 else behind_box
         elif kind == "mask":
             for token in self.seg:
                 yield token, ("mask", at[0] + 1) if at[0] < 15 else ("label", ())

@@ -3,8 +3,9 @@
 
     python make_answer_fixtures.py
 
-tests/data/models/NAME/generate_pad.choices.json, generate_pad.mask.json, lookup.inputs.safetensors, lookup.lookup.json and
-generate.scores.json for pg1 and pg2; tests/data/tiny/constrained.json for the demonstration model.
+tests/data/models/NAME/generate_pad.choices.json, generate_pad.mask.json, lookup.inputs.safetensors,
+lookup.lookup.json and generate.scores.json for pg1 and pg2; tests/data/tiny/constrained.json for the demonstration
+model.
 """
 import json
 import pathlib

@@ -46,9 +46,10 @@ static void check_row(const char *what, const pali_generation *generation, int64
 static void check_finish(const pali_generation *generation, int64_t row, const char *want)
 {
     pali_finish_reason reason = pali_generation_finish_reason(generation, row);
-    CHECK_MSG(reason == (!strcmp(want, "eos")          ? PALI_FINISH_EOS
-                         : !strcmp(want, "constraint") ? PALI_FINISH_CONSTRAINT
-                                                       : PALI_FINISH_LENGTH), "reason %d, expected %s", (int)reason, want);
+    pali_finish_reason right = !strcmp(want, "eos")          ? PALI_FINISH_EOS
+                               : !strcmp(want, "constraint") ? PALI_FINISH_CONSTRAINT
+                                                             : PALI_FINISH_LENGTH;
+    CHECK_MSG(reason == right, "reason %d, expected %s", (int)reason, want);
 }
 
 /* ---- choices and masks ---- */
@@ -238,7 +239,8 @@ static void lookup_batch(const char *fixture)
     }
 }
 
-/* Four tokens in one pass give the logits, bit for bit, of four passes; also behind more keys than one split of them. */
+/* Four tokens in one pass give the logits, bit for bit, of four passes; also behind more keys than one split of
+ * them. */
 static void same_bits(const char *fixture)
 {
     enum { PROMPT = 530, WIDTH = 4 };
@@ -466,7 +468,8 @@ static void score_texts(void)
                 "suffix 2 has no tokens");
     CHECK_OK(pali_score(&beginnings, model, inputs, texts, 2, &options, &error), error);
     pali_scores_token_ids(beginnings, 0, &n);
-    CHECK(n == 1 && pali_scores_token_logprobs(beginnings, 0, NULL)[0] == pali_scores_token_logprobs(result, 0, NULL)[0]);
+    CHECK(n == 1);
+    CHECK(pali_scores_token_logprobs(beginnings, 0, NULL)[0] == pali_scores_token_logprobs(result, 0, NULL)[0]);
     pali_scores_free(beginnings);
     texts[0] = "a <image>";
     CHECK_FAILS(pali_score(&beginnings, model, inputs, texts, 1, NULL, &error), error, PALI_ERROR_ARGUMENT, "<image>");

@@ -140,7 +140,8 @@ static void check_spans(const pali_constraint *constraint, const struct pali__al
 
 static void take_walk(const pali_constraint *constraint, int64_t room, struct walk *walk)
 {
-    struct pali__allowed allowed = { malloc((size_t)pali__constraint_max_spans(constraint) * sizeof *allowed.spans), 0, 0 };
+    size_t size = (size_t)pali__constraint_max_spans(constraint) * sizeof(struct pali__span);
+    struct pali__allowed allowed = { malloc(size), 0, 0 };
     struct pali__constraint_state state;
 
     walk->n_ids = 0;
@@ -219,7 +220,8 @@ static size_t check_answer(const pali_processor *processor, const struct walk *w
     return n;
 }
 
-static void walk_objects(const pali_processor *processor, bool masks, bool with_labels, int64_t max_objects, int n_walks)
+static void walk_objects(const pali_processor *processor, bool masks, bool with_labels, int64_t max_objects,
+                         int n_walks)
 {
     static const char *const labels[] = { "cat", "red cat", "red", "traffic light", "c" };
     size_t n_labels = with_labels ? sizeof labels / sizeof *labels : 0, n_answers = 0, most = 0, n_ended = 0;
@@ -310,9 +312,12 @@ static void wrong_arguments(const pali_processor *processor)
                 "special token");
     CHECK_FAILS(pali_constraint_choices(&constraint, processor, missing, 2, &error), error, PALI_ERROR_ARGUMENT,
                 "choices[1] is NULL");
-    CHECK_FAILS(pali_constraint_choices(&constraint, processor, invalid, 1, &error), error, PALI_ERROR_ARGUMENT, "UTF-8");
-    CHECK_FAILS(pali_constraint_choices(&constraint, processor, NULL, 3, &error), error, PALI_ERROR_ARGUMENT, "choices");
-    CHECK_FAILS(pali_constraint_choices(&constraint, NULL, special, 1, &error), error, PALI_ERROR_ARGUMENT, "processor");
+    CHECK_FAILS(pali_constraint_choices(&constraint, processor, invalid, 1, &error), error, PALI_ERROR_ARGUMENT,
+                "UTF-8");
+    CHECK_FAILS(pali_constraint_choices(&constraint, processor, NULL, 3, &error), error, PALI_ERROR_ARGUMENT,
+                "choices");
+    CHECK_FAILS(pali_constraint_choices(&constraint, NULL, special, 1, &error), error, PALI_ERROR_ARGUMENT,
+                "processor");
     CHECK_FAILS(pali_constraint_choices(NULL, processor, special, 1, &error), error, PALI_ERROR_ARGUMENT, "out");
     options.max_objects = -1;
     CHECK_FAILS(pali_constraint_detect(&constraint, processor, NULL, 0, &options, &error), error, PALI_ERROR_ARGUMENT,
