@@ -13,7 +13,7 @@
  * | labels | [batch, length] | int64, -100 where there is no loss |
  * | pixel_values | [images, 3, size, size] | float32, -1…1 |
  * | inputs_embeds | [batch, length, hidden] | float32: text rows already scaled by sqrt(hidden), image rows merged or
- *   to be merged where input_ids, if given too, has image tokens |
+ *   to be merged where input_ids, if given too, has image tokens, else where they equal <image>'s scaled embedding |
  */
 #ifndef PALIGEMMA_INPUTS_H
 #define PALIGEMMA_INPUTS_H

@@ -11,7 +11,7 @@
 #include "core/memory.h"
 #include "core/options.h"
 
-enum { MAX_LENGTH = 32768 };
+enum { MAX_LENGTH = 32768, MAX_TOKENS = 1 << 30 };
 
 void pali_mask_options_init(pali_mask_options *options)
 {
@@ -35,6 +35,9 @@ static pali_status take_shape(struct pali_mask *mask, const pali_inputs *inputs,
     if (rows->shape[1] > MAX_LENGTH)
         return pali__fail(error, PALI_ERROR_LIMIT, "a mask of %lld tokens is too large, expected at most %d",
                           (long long)rows->shape[1], MAX_LENGTH);
+    if (rows->shape[0] > MAX_TOKENS / rows->shape[1]) /* rows without elements may claim any shape */
+        return pali__fail(error, PALI_ERROR_LIMIT, "a mask of %lld rows of %lld tokens is too large",
+                          (long long)rows->shape[0], (long long)rows->shape[1]);
     mask->batch = rows->shape[0];
     mask->length = rows->shape[1];
     if (!ids)

@@ -272,6 +272,14 @@ static void mistakes(void)
     CHECK(sees && !memcmp(sees->data, "\1\0\0\1\1\0\1\1\1", 9));
     CHECK(!pali_mask_layer(mask, -1) && !pali_mask_layer(mask, 99) && pali_mask_window(mask, 99) == 0);
     pali_mask_free(mask);
+
+    /* Rows of no elements may claim any shape. */
+    pali_inputs *empty = NULL;
+    pali_tensor rows = pali_tensor_view(NULL, PALI_FLOAT32, 3, (const int64_t[]){ (int64_t)1 << 50, 16384, 0 });
+    CHECK_OK(pali_inputs_create(&empty, &error), error);
+    if (pali_inputs_set(empty, "inputs_embeds", &rows, NULL) == PALI_OK)
+        CHECK_FAILS(pali_mask_create(&mask, config, empty, NULL, &error), error, PALI_ERROR_LIMIT, "too large");
+    pali_inputs_free(empty);
     CHECK_OK(pali_inputs_set(inputs, "token_type_ids", &two, &error), error);
     CHECK_FAILS(pali_mask_create(&mask, config, inputs, NULL, &error), error, PALI_ERROR_SHAPE, "token_type_ids");
     CHECK(mask == NULL);
