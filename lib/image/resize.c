@@ -8,64 +8,29 @@
  */
 #include "image/image_internal.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "core/memory.h"
+#include "image/resample.h"
 
 #define PRECISION 22 /* bits of a weight's fraction, at most */
 #define MAX_SIDE 65535
 
-/* For each output position: the first input position, how many there are, and their weights. */
+/* One axis with its weights in fixed point. */
 struct axis {
     int32_t n_out, n_in;
-    int32_t stride;   /* weights from one output position to the next */
-    int32_t *first, *count;
-    int32_t *weights; /* [n_out, stride] in fixed point */
+    int32_t stride; /* weights from one output position to the next */
+    const int32_t *first, *count;
+    int32_t *weights; /* [n_out, stride] */
     int precision;
+    struct pali__axis exact; /* has the arrays above */
 };
 
 static void axis_clear(struct axis *axis)
 {
-    pali__free(axis->first);
-    pali__free(axis->count);
+    pali__axis_clear(&axis->exact);
     pali__free(axis->weights);
     *axis = (struct axis){ 0 };
-}
-
-static double cubic(double x)
-{
-    const double a = -0.5;
-    x = fabs(x);
-    if (x < 1.0)
-        return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
-    if (x < 2.0)
-        return (((x - 5.0) * x + 8.0) * x - 4.0) * a;
-    return 0.0;
-}
-
-/* Float weights of output position `i`, normalised to sum 1. */
-static void exact_weights(struct axis *axis, double *weights, int32_t i)
-{
-    const double scale = (double)axis->n_in / axis->n_out;
-    const double filter_scale = scale > 1.0 ? scale : 1.0;
-    const double support = 2.0 * filter_scale, inverse = 1.0 / filter_scale;
-    const double center = (i + 0.5) * scale;
-    double sum = 0.0;
-    int64_t from = (int64_t)(center - support + 0.5), to = (int64_t)(center + support + 0.5);
-    const int32_t first = from < 0 ? 0 : (int32_t)from;
-    int32_t end = to > axis->n_in ? axis->n_in : (int32_t)to;
-    if (end - first > axis->stride)
-        end = first + axis->stride;
-    for (int32_t x = first; x < end; x++) {
-        weights[x - first] = cubic((x - center + 0.5) * inverse);
-        sum += weights[x - first];
-    }
-    for (int32_t x = 0; x < end - first; x++)
-        if (sum != 0.0)
-            weights[x] /= sum;
-    axis->first[i] = first;
-    axis->count[i] = end - first;
 }
 
 /* torchvision's weights have to fit 16 bits: the most fraction bits with which the largest one does. */
@@ -80,28 +45,20 @@ static int short_precision(double max_weight)
 static pali_status axis_init(struct axis *axis, int32_t n_in, int32_t n_out, pali_resample resample,
                              pali_error **error)
 {
-    const double scale = (double)n_in / n_out;
-    memset(axis, 0, sizeof *axis);
-    axis->n_in = n_in;
-    axis->n_out = n_out;
-    double n_taps = ceil(2.0 * (scale > 1.0 ? scale : 1.0)) * 2.0 + 1.0;
-    axis->stride = n_taps < (double)n_in ? (int32_t)n_taps : n_in;
-    axis->precision = PRECISION;
+    *axis = (struct axis){ .n_out = n_out, .n_in = n_in, .precision = PRECISION };
+    TRY(pali__axis_init(&axis->exact, n_in, n_out, PALI__FILTER_BICUBIC, error));
+    axis->stride = axis->exact.stride;
+    axis->first = axis->exact.first;
+    axis->count = axis->exact.count;
 
+    const double *exact = axis->exact.weights;
     const size_t n_weights = (size_t)n_out * (size_t)axis->stride;
-    double *exact = pali__calloc(n_weights, sizeof *exact);
-    axis->first = pali__calloc((size_t)n_out, sizeof *axis->first);
-    axis->count = pali__calloc((size_t)n_out, sizeof *axis->count);
     axis->weights = pali__calloc(n_weights, sizeof *axis->weights);
-    if (!exact || !axis->first || !axis->count || !axis->weights) {
-        pali__free(exact);
+    if (!axis->weights) {
         axis_clear(axis);
-        return pali__no_memory(error, n_weights * sizeof *exact);
+        return pali__no_memory(error, n_weights * sizeof *axis->weights);
     }
-
     double max_weight = 0.0;
-    for (int32_t i = 0; i < n_out; i++)
-        exact_weights(axis, exact + (size_t)i * (size_t)axis->stride, i);
     for (size_t i = 0; i < n_weights; i++)
         if (exact[i] > max_weight)
             max_weight = exact[i];
@@ -111,7 +68,6 @@ static pali_status axis_init(struct axis *axis, int32_t n_in, int32_t n_out, pal
         double fixed = exact[i] * (double)(1 << axis->precision);
         axis->weights[i] = (int32_t)(fixed < 0.0 ? fixed - 0.5 : fixed + 0.5);
     }
-    pali__free(exact);
     return PALI_OK;
 }
 
