@@ -34,7 +34,7 @@ pali_status draw_answer(pali_image *image, const char *answer, const char *path,
     static const uint8_t colours[][3] = { { 230, 25, 75 },  { 60, 180, 75 },  { 0, 130, 200 },
                                           { 245, 130, 48 }, { 145, 30, 180 }, { 0, 128, 128 } };
     pali_detections *detections = NULL;
-    pali_status status = pali_detections_parse(&detections, answer ? answer : "", error);
+    pali_status status = pali_detections_parse(&detections, answer ? answer : "", NULL, error);
     if (status != PALI_OK)
         return status;
 

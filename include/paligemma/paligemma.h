@@ -16,6 +16,7 @@
 #include <paligemma/model.h>
 #include <paligemma/processor.h>
 #include <paligemma/score.h>
+#include <paligemma/segmentation.h>
 #include <paligemma/structured.h>
 
 #endif

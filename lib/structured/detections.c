@@ -5,31 +5,19 @@
  * Text that is no object is passed over, the separator " ; " too. An object's stretch of text ends with its label, or
  * with its last token if it has none.
  */
-#include <paligemma/structured.h>
+#include "structured/detections.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/error.h"
 #include "core/memory.h"
-
-#define N_LOC 4
-#define N_SEG 16
-#define LOC_COUNT 1024 /* <loc0000>…<loc1023>; also the scale of the coordinates */
-#define SEG_COUNT 128
-
-struct pali_detections {
-    size_t count;
-    pali_detection *items;
-    int32_t *seg; /* N_SEG for each object, used or not */
-    char *text;   /* a copy of the answer, cut into labels */
-};
+#include "core/options.h"
 
 /* Where one object lies in the text. */
 struct object {
-    int32_t loc[N_LOC], seg[N_SEG];
+    int32_t loc[PALI__N_LOC], seg[PALI__N_SEG];
     bool has_seg;
-    size_t begin, label_begin, label_end, end;
+    size_t begin, location_end, label_begin, label_end, end;
 };
 
 static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -65,43 +53,45 @@ static const char *read_tokens(const char *at, const char *name, int digits, int
 static bool find_object(struct object *object, const char *text, size_t from)
 {
     for (const char *begin = strstr(text + from, "<loc"); begin; begin = strstr(begin + 1, "<loc")) {
-        const char *at = read_tokens(begin, "<loc", 4, LOC_COUNT, N_LOC, object->loc);
+        const char *at = read_tokens(begin, "<loc", 4, PALI__LOC_COUNT, PALI__N_LOC, object->loc);
         if (!at)
             continue;
-        const char *end = at, *after_seg = read_tokens(skip_spaces(at), "<seg", 3, SEG_COUNT, N_SEG, object->seg);
+        const char *after_seg = read_tokens(skip_spaces(at), "<seg", 3, PALI__SEG_COUNT, PALI__N_SEG, object->seg);
         object->has_seg = after_seg != NULL;
         if (after_seg)
-            end = at = after_seg;
+            at = after_seg;
 
         const char *label = skip_spaces(at), *label_end = label + strcspn(label, ";<>");
         while (label_end > label && is_space(label_end[-1]))
             label_end--;
         object->begin = (size_t)(begin - text);
+        object->location_end = (size_t)(at - text);
         object->label_begin = (size_t)(label - text);
         object->label_end = (size_t)(label_end - text);
-        object->end = label_end > label ? object->label_end : (size_t)(end - text);
+        object->end = label_end > label ? object->label_end : object->location_end;
         return true;
     }
     return false;
 }
 
 /* Writes object `index`; its label becomes a string of its own in the copied text. */
-static void store(struct pali_detections *detections, size_t index, const struct object *object)
+static void store(struct pali_detections *detections, size_t index, const struct object *object, double scale)
 {
     pali_detection *item = &detections->items[index];
-    item->y_min = object->loc[0] / (double)LOC_COUNT;
-    item->x_min = object->loc[1] / (double)LOC_COUNT;
-    item->y_max = object->loc[2] / (double)LOC_COUNT;
-    item->x_max = object->loc[3] / (double)LOC_COUNT;
+    item->y_min = object->loc[0] / scale;
+    item->x_min = object->loc[1] / scale;
+    item->y_max = object->loc[2] / scale;
+    item->x_max = object->loc[3] / scale;
     if (object->has_seg) {
-        int32_t *seg = detections->seg + index * N_SEG;
+        int32_t *seg = detections->seg + index * PALI__N_SEG;
         memcpy(seg, object->seg, sizeof object->seg);
         item->seg = seg;
     }
-    detections->text[object->label_end] = '\0';
-    item->label = detections->text + object->label_begin;
+    detections->labels[object->label_end] = '\0';
+    item->label = detections->labels + object->label_begin;
     item->text_begin = object->begin;
     item->text_end = object->end;
+    detections->location_ends[index] = object->location_end;
 }
 
 static size_t count_objects(const char *text)
@@ -113,29 +103,66 @@ static size_t count_objects(const char *text)
     return count;
 }
 
-pali_status pali_detections_parse(pali_detections **out, const char *text, pali_error **error)
+void pali_detections_options_init(pali_detections_options *options)
+{
+    static const pali_detections_options defaults = PALI_DETECTIONS_OPTIONS_INIT;
+    if (options)
+        *options = defaults;
+}
+
+pali_status pali__detections_options_read(pali_detections_options *to, const pali_detections_options *from,
+                                          pali_error **error)
+{
+    pali_detections_options_init(to);
+    TRY(pali__options_take(to, sizeof *to, from, "pali_detections_options", error));
+    if (to->scale != 1024 && to->scale != 1023)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_detections_options: scale is %ld, expected 1024 or 1023",
+                          (long)to->scale);
+    return PALI_OK;
+}
+
+pali_status pali__detections_new(pali_detections **out, size_t count, size_t labels_size, pali_error **error)
+{
+    struct pali_detections *detections = pali__calloc(1, sizeof *detections);
+    *out = NULL;
+    if (!detections)
+        return pali__no_memory(error, sizeof *detections);
+    detections->items = pali__calloc(count + 1, sizeof *detections->items);
+    detections->seg = pali__calloc(count + 1, PALI__N_SEG * sizeof *detections->seg);
+    detections->location_ends = pali__calloc(count + 1, sizeof *detections->location_ends);
+    detections->labels = pali__calloc(labels_size + 1, 1);
+    if (!detections->items || !detections->seg || !detections->location_ends || !detections->labels) {
+        pali_detections_free(detections);
+        return pali__no_memory(error, labels_size + (count + 1) * (sizeof *detections->items + 64));
+    }
+    *out = detections;
+    return PALI_OK;
+}
+
+pali_status pali_detections_parse(pali_detections **out, const char *text, const pali_detections_options *options,
+                                  pali_error **error)
 {
     if (!out)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_detections_parse: out is NULL");
     *out = NULL;
     if (!text)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_detections_parse: text is NULL");
+    pali_detections_options read;
+    TRY(pali__detections_options_read(&read, options, error));
 
-    size_t count = count_objects(text), size = strlen(text);
-    struct pali_detections *detections = pali__calloc(1, sizeof *detections);
-    if (!detections)
-        return pali__no_memory(error, sizeof *detections);
-    detections->items = pali__calloc(count + 1, sizeof *detections->items);
-    detections->seg = pali__calloc(count + 1, N_SEG * sizeof *detections->seg);
+    const size_t size = strlen(text);
+    struct pali_detections *detections = NULL;
+    TRY(pali__detections_new(&detections, count_objects(text), size, error));
     detections->text = pali__strndup(text, size);
-    if (!detections->items || !detections->seg || !detections->text) {
+    if (!detections->text) {
         pali_detections_free(detections);
-        return pali__no_memory(error, size + (count + 1) * (sizeof *detections->items + N_SEG * sizeof(int32_t)));
+        return pali__no_memory(error, size + 1);
     }
+    memcpy(detections->labels, text, size);
 
     struct object object;
     for (size_t at = 0; find_object(&object, text, at); at = object.end)
-        store(detections, detections->count++, &object);
+        store(detections, detections->count++, &object, read.scale);
     *out = detections;
     return PALI_OK;
 }
@@ -146,6 +173,8 @@ void pali_detections_free(pali_detections *detections)
         return;
     pali__free(detections->items);
     pali__free(detections->seg);
+    pali__free(detections->location_ends);
+    pali__free(detections->labels);
     pali__free(detections->text);
     pali__free(detections);
 }

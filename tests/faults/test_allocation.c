@@ -368,7 +368,7 @@ static pali_status parse_detections(const char *folder, pali_error **error)
     (void)folder;
     pali_detections *detections = NULL;
     pali_status status = pali_detections_parse(
-        &detections, "<loc0001><loc0002><loc0003><loc0004> a ; <loc0001><loc0002><loc0003><loc0004> b", error);
+        &detections, "<loc0001><loc0002><loc0003><loc0004> a ; <loc0001><loc0002><loc0003><loc0004> b", NULL, error);
     CHECK(pali_detections_count(detections) == (status == PALI_OK ? 2u : 0u));
     pali_detections_free(detections);
     return status;

@@ -42,7 +42,7 @@ static void score_boxes(struct score *score, struct json_object *boxes, const ch
     pali_error *error = NULL;
     size_t n = json_object_array_length(boxes);
 
-    CHECK_OK(pali_detections_parse(&found, answer, &error), error);
+    CHECK_OK(pali_detections_parse(&found, answer, NULL, &error), error);
     for (size_t i = 0; i < n; i++) {
         const pali_detection *box = pali_detections_get(found, i);
         double right[4];

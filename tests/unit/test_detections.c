@@ -11,7 +11,7 @@ static pali_detections *parse(const char *text)
 {
     pali_detections *detections = NULL;
     pali_error *error = NULL;
-    CHECK_OK(pali_detections_parse(&detections, text, &error), error);
+    CHECK_OK(pali_detections_parse(&detections, text, NULL, &error), error);
     return detections;
 }
 
@@ -108,8 +108,8 @@ static void test_arguments(void)
 {
     pali_detections *detections = (pali_detections *)&test_checks;
     pali_error *error = NULL;
-    CHECK_FAILS(pali_detections_parse(NULL, "", &error), error, PALI_ERROR_ARGUMENT, "out");
-    CHECK_FAILS(pali_detections_parse(&detections, NULL, &error), error, PALI_ERROR_ARGUMENT, "text");
+    CHECK_FAILS(pali_detections_parse(NULL, "", NULL, &error), error, PALI_ERROR_ARGUMENT, "out");
+    CHECK_FAILS(pali_detections_parse(&detections, NULL, NULL, &error), error, PALI_ERROR_ARGUMENT, "text");
     CHECK(detections == NULL);
     pali_detections_free(NULL);
     CHECK(pali_detections_count(NULL) == 0 && pali_detections_get(NULL, 0) == NULL);
