@@ -93,6 +93,22 @@ PALI_API pali_status pali_image_resize(pali_image **out, const pali_image *image
 PALI_API void pali_image_draw_box(pali_image *image, double x_min, double y_min, double x_max, double y_max,
                                   int32_t thickness, const uint8_t rgb[3]);
 
+/**
+ * Lays a colour over the picture: pixel = pixel · (1 - a) + rgb · a with a = opacity · mask / 255, opacity 0…1.
+ * mask: [height, width] uint8, as pali_mask_paste gives it. Since 0.1.
+ */
+PALI_API void pali_image_blend(pali_image *image, const uint8_t *mask, double opacity, const uint8_t rgb[3]);
+
+/**
+ * Writes `text`, UTF-8, with its upper left corner at (x, y), clipped to the picture. The font is of 5 × 7 pixels in
+ * cells of 6 × 9, times `scale` (1…1000); it has printable ASCII, any other character is an empty box. Since 0.1.
+ */
+PALI_API void pali_image_draw_text(pali_image *image, int32_t x, int32_t y, const char *text, int32_t scale,
+                                   const uint8_t rgb[3]);
+
+/** The pixels that pali_image_draw_text covers; either pointer may be NULL. Since 0.1. */
+PALI_API void pali_image_text_size(const char *text, int32_t scale, int32_t *width, int32_t *height);
+
 /** Writes an 8-bit RGB PNG. Since 0.1. */
 PALI_API pali_status pali_image_save_png(const pali_image *image, const char *path, pali_error **error);
 

@@ -3,6 +3,7 @@
 #ifndef PALIGEMMA_PALIGEMMA_H
 #define PALIGEMMA_PALIGEMMA_H
 
+#include <paligemma/annotations.h>
 #include <paligemma/attention.h>
 #include <paligemma/base.h>
 #include <paligemma/checkpoint.h>

@@ -46,6 +46,10 @@ int pali__exif_orientation(const uint8_t *data, size_t size);
 /* Turns and mirrors *image as EXIF orientation `orientation` asks; on success *image is the new picture. */
 pali_status pali__image_orient(pali_image **image, int orientation, pali_error **error);
 
+/* Fills a rectangle, right and bottom excluded, as far as it is inside the picture. */
+void pali__image_fill(pali_image *image, int64_t left, int64_t top, int64_t right, int64_t bottom,
+                      const uint8_t rgb[3]);
+
 /* Pillow's product of two fractions of 255, rounded. */
 static inline uint8_t pali__muldiv255(unsigned a, unsigned b)
 {
