@@ -61,7 +61,8 @@ static pali_status print_string(struct writing *writing, const char *text)
 static pali_status print_number(struct writing *writing, double value)
 {
     char text[40];
-    for (int digits = 1; digits <= 17; digits++) {
+    const int from = floor(value) == value && fabs(value) < 1e15 ? 15 : 1; /* 40, not 4e+01 */
+    for (int digits = from; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             break;
