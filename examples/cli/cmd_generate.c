@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "answer_objects.h"
 #include "arguments.h"
 #include "commands.h"
 #include "json_write.h"
@@ -21,8 +22,9 @@ static const struct usage usage = {
 struct generate {
     struct common common;
     struct texts images;
-    const char *prompt, *draw;
+    const char *prompt;
     struct constrain constrain;
+    struct answer_objects objects;
     pali_generate_options options;
 };
 
@@ -169,9 +171,8 @@ static pali_status answer(struct session *session, const struct generate *genera
         print_json(session, &timing);
     else
         putchar('\n');
-    if (!generate->draw)
-        return PALI_OK;
-    return draw_answer(session->images[0], pali_generation_text(session->answer, 0), generate->draw, &session->error);
+    return answer_objects_write(&generate->objects, session->images[0], generate->images.items[0],
+                                pali_generation_text(session->answer, 0), NULL, &session->error);
 }
 
 static int run(struct session *session, const struct generate *generate, const char *path)
@@ -184,7 +185,7 @@ static int run(struct session *session, const struct generate *generate, const c
         status = answer(session, generate);
     if (interrupted)
         return report_text("interrupted");
-    return status == PALI_OK ? EXIT_DONE : report(session->error);
+    return status == PALI_OK ? EXIT_DONE : session->error ? report(session->error) : EXIT_FAILED;
 }
 
 static int generate_answer(const struct generate *generate)
@@ -237,8 +238,7 @@ int cmd_generate(int argc, char **argv)
           "with --constrain detect or segment: the answer may have no object", false },
         { NULL, "--prompt-lookup-num-tokens", "N", OPTION_INT, false, &answer_options->prompt_lookup_num_tokens, 0, 64,
           "guess up to N tokens from what was said before, and check them in one pass", false },
-        { NULL, "--draw", "OUT.png", OPTION_TEXT, false, &generate.draw, 0, 0,
-          "draw the boxes that the answer names into a copy of the first picture", false },
+        ANSWER_OBJECTS_OPTIONS(generate.objects, NULL, "--detections"),
     };
     int status = options_parse(&usage, options, sizeof options / sizeof options[0], NULL, argc, argv);
     if (status == OPTIONS_GO_ON && answer_options->num_beams > 1 && answer_options->temperature > 0.0)
@@ -252,8 +252,9 @@ int cmd_generate(int argc, char **argv)
         answer_options->on_token = on_token;
         answer_options->on_token_user = &generate;
         answer_options->progress = on_progress;
-        status = generate_answer(&generate);
+        status = answer_objects_begin(&generate.objects) ? generate_answer(&generate) : EXIT_FAILED;
     }
+    answer_objects_end(&generate.objects);
     free(generate.images.items);
     free(generate.constrain.choices.items);
     free(generate.constrain.labels.items);

@@ -19,6 +19,7 @@ static const struct {
     { "forward", cmd_forward, "one forward pass over tensors from a file" },
     { "tokenize", cmd_tokenize, "JSON strings on standard input to arrays of token ids, and back" },
     { "bench", cmd_bench, "how fast each stage is, and how near to the machine's limits" },
+    { "detections", cmd_detections, "an answer's boxes and masks as JSON or drawn, and JSON to such text" },
     { "info", cmd_info, "what a checkpoint directory holds, lacks, and has too many" },
     { "mask", cmd_mask, "the attention mask of a prompt, as text or picture" },
     { "attend", cmd_attend, "where in the picture the model looks, as a heat map" },

@@ -30,7 +30,7 @@ typedef struct pali_draw_options {
 PALI_API void pali_draw_options_init(pali_draw_options *options);
 
 /**
- * Draws all objects into `image`: masks (PALI_MASK_SOFT), then boxes, then labels. A label has one colour, in every
+ * Draws all objects into `image`: masks (PALI_SEGMENT_SOFT), then boxes, then labels. A label has one colour, in every
  * picture. What is outside the picture is cut off. @return PALI_ERROR_ARGUMENT, PALI_ERROR_MEMORY: the picture may then
  * have some of the objects. Since 0.1.
  */
@@ -61,7 +61,7 @@ PALI_API void pali_coco_options_init(pali_coco_options *options);
  * The objects as JSON in the form of COCO's instances (https://cocodataset.org/#format-data), one line, UTF-8:
  * `images` (one: id, width, height, file_name), `categories` (id, name), `annotations`: id, image_id, category_id,
  * category_name, bbox [x, y, width, height] in pixels of a picture of width × height, not rounded; area in pixels;
- * iscrowd 0; segmentation {size [height, width], counts} if there is a mask (PALI_MASK_HARD); score (mean) and score_min
+ * iscrowd 0; segmentation {size [height, width], counts} if there is a mask (PALI_SEGMENT_HARD); score (mean) and score_min
  * with confidences; text_begin and text_end, in bytes of the answer. An object without label has category 0, "".
  * `*json` is the caller's, freed with pali_free. Since 0.1.
  */

@@ -95,7 +95,7 @@ PALI_API void pali_image_draw_box(pali_image *image, double x_min, double y_min,
 
 /**
  * Lays a colour over the picture: pixel = pixel · (1 - a) + rgb · a with a = opacity · mask / 255, opacity 0…1.
- * mask: [height, width] uint8, as pali_mask_paste gives it. Since 0.1.
+ * mask: [height, width] uint8, as pali_segment_paste gives it. Since 0.1.
  */
 PALI_API void pali_image_blend(pali_image *image, const uint8_t *mask, double opacity, const uint8_t rgb[3]);
 

@@ -58,10 +58,10 @@ static void label_colour(uint8_t *rgb, const char *label)
 static pali_status draw_mask(pali_image *image, uint8_t *mask, const pali_detection *item,
                              const pali_draw_options *options, pali_error **error)
 {
-    float small[PALI_MASK_SIDE * PALI_MASK_SIDE];
+    float small[PALI_SEGMENT_SIDE * PALI_SEGMENT_SIDE];
     uint8_t rgb[3];
-    TRY(pali_mask_decode(options->mask_decoder, item->seg, small, error));
-    TRY(pali_mask_paste(mask, small, item, image->width, image->height, PALI_MASK_SOFT, error));
+    TRY(pali_mask_decoder_decode(options->mask_decoder, item->seg, small, error));
+    TRY(pali_segment_paste(mask, small, item, image->width, image->height, PALI_SEGMENT_SOFT, error));
     label_colour(rgb, item->label);
     pali_image_blend(image, mask, options->mask_opacity, rgb);
     return PALI_OK;

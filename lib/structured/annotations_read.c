@@ -136,7 +136,7 @@ static pali_status read_mask(const struct reading *reading, size_t index, struct
                              const pali_detection *item, int32_t *seg)
 {
     struct json_object *size = pali__json_get(segmentation, "size");
-    float small[PALI_MASK_SIDE * PALI_MASK_SIDE];
+    float small[PALI_SEGMENT_SIDE * PALI_SEGMENT_SIDE];
     uint32_t *counts = NULL;
     size_t n_counts = 0;
     int32_t height = 0, width = 0;
@@ -158,8 +158,8 @@ static pali_status read_mask(const struct reading *reading, size_t index, struct
         status = pali_rle_decode(reading->mask, counts, n_counts, width, height, reading->error);
     pali__free(counts);
     TRY(status);
-    TRY(pali_mask_crop(small, reading->mask, width, height, item, reading->error));
-    return pali_mask_encode(reading->mask_decoder, small, seg, reading->error);
+    TRY(pali_segment_crop(small, reading->mask, width, height, item, reading->error));
+    return pali_mask_decoder_encode(reading->mask_decoder, small, seg, reading->error);
 }
 
 /* All annotations of the picture. `labels_at` is where the next label goes. */

@@ -136,11 +136,11 @@ static pali_status print_counts(struct writing *writing, const uint32_t *counts,
 /* `segmentation`, and its area. */
 static pali_status print_mask(struct writing *writing, const pali_detection *item, double *area)
 {
-    float small[PALI_MASK_SIDE * PALI_MASK_SIDE];
+    float small[PALI_SEGMENT_SIDE * PALI_SEGMENT_SIDE];
     uint32_t *counts = NULL;
     size_t n_counts = 0;
-    TRY(pali_mask_decode(writing->options->mask_decoder, item->seg, small, writing->error));
-    TRY(pali_mask_paste(writing->mask, small, item, writing->width, writing->height, PALI_MASK_HARD, writing->error));
+    TRY(pali_mask_decoder_decode(writing->options->mask_decoder, item->seg, small, writing->error));
+    TRY(pali_segment_paste(writing->mask, small, item, writing->width, writing->height, PALI_SEGMENT_HARD, writing->error));
     TRY(pali_rle_encode(&counts, &n_counts, writing->mask, writing->width, writing->height, writing->error));
     *area = 0.0;
     for (size_t i = 1; i < n_counts; i += 2)

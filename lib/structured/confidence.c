@@ -34,13 +34,13 @@ static pali_status find_ends(size_t *ends, const char *text, const pali_processo
     return PALI_OK;
 }
 
-static double probability(float logprob)
+static double probability(double logprob)
 {
-    return logprob < 0.0f ? exp((double)logprob) : 1.0; /* rounding may leave a little above 0 */
+    return logprob < 0.0 ? exp(logprob) : 1.0; /* rounding may leave a little above 0 */
 }
 
 static void measure(pali_confidence *confidences, const pali_detections *detections, const size_t *ends,
-                    const float *logprobs, size_t n_ids)
+                    const double *logprobs, size_t n_ids)
 {
     size_t token = 0;
     for (size_t i = 0; i < detections->count; i++) {
@@ -62,7 +62,7 @@ static void measure(pali_confidence *confidences, const pali_detections *detecti
 }
 
 pali_status pali_detections_confidence(pali_confidence *confidences, const pali_detections *detections,
-                                       const pali_processor *processor, const int64_t *ids, const float *logprobs,
+                                       const pali_processor *processor, const int64_t *ids, const double *logprobs,
                                        size_t n_ids, pali_error **error)
 {
     const char *missing = !confidences ? "confidences" : !detections ? "detections" : !processor ? "processor" : NULL;

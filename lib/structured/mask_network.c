@@ -21,7 +21,7 @@
 
 enum {
     CODES = PALI__CODE_SIDE * PALI__CODE_SIDE,
-    ACTIVATION_LIMIT = 16 * PALI_MASK_SIDE * PALI_MASK_SIDE, /* of any layer */
+    ACTIVATION_LIMIT = 16 * PALI_SEGMENT_SIDE * PALI_SEGMENT_SIDE, /* of any layer */
     COLUMN_LIMIT = 16 * 16 * 32 * 32                         /* the last UP layer's; all others have fewer */
 };
 
@@ -162,14 +162,14 @@ static int32_t nearest_code(const struct pass *pass, int place)
     return best;
 }
 
-pali_status pali_mask_decode(const pali_mask_decoder *decoder, const int32_t *seg, float *mask, pali_error **error)
+pali_status pali_mask_decoder_decode(const pali_mask_decoder *decoder, const int32_t *seg, float *mask, pali_error **error)
 {
     if (!decoder || !seg || !mask)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_decode: %s is NULL",
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_decoder_decode: %s is NULL",
                           !decoder ? "decoder" : !seg ? "seg" : "mask");
     for (int i = 0; i < CODES; i++)
         if (seg[i] < 0 || seg[i] >= PALI_SEG_COUNT)
-            return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_decode: seg[%d] is %ld, expected 0 to %d", i,
+            return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_decoder_decode: seg[%d] is %ld, expected 0 to %d", i,
                               (long)seg[i], PALI_SEG_COUNT - 1);
     struct pass pass;
     TRY(pass_begin(&pass, decoder, PALI__CODE_SIDE, error));
@@ -182,22 +182,22 @@ pali_status pali_mask_decode(const pali_mask_decoder *decoder, const int32_t *se
     for (int i = PALI__DECODER_UP; i < PALI__DECODER_OUT; i++)
         run_layer(&pass, i, true);
     run_layer(&pass, PALI__DECODER_OUT, false);
-    memcpy(mask, pass.x, (size_t)PALI_MASK_SIDE * PALI_MASK_SIDE * sizeof(float));
+    memcpy(mask, pass.x, (size_t)PALI_SEGMENT_SIDE * PALI_SEGMENT_SIDE * sizeof(float));
     pass_end(&pass);
     return PALI_OK;
 }
 
-pali_status pali_mask_encode(const pali_mask_decoder *decoder, const float *mask, int32_t *seg, pali_error **error)
+pali_status pali_mask_decoder_encode(const pali_mask_decoder *decoder, const float *mask, int32_t *seg, pali_error **error)
 {
     if (!decoder || !mask || !seg)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_encode: %s is NULL",
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_decoder_encode: %s is NULL",
                           !decoder ? "decoder" : !mask ? "mask" : "seg");
     if (!decoder->has_encoder)
         return pali__fail(error, PALI_ERROR_UNSUPPORTED,
-                          "pali_mask_encode: the file of the mask decoder has no encoder.… tensors");
+                          "pali_mask_decoder_encode: the file of the mask decoder has no encoder.… tensors");
     struct pass pass;
-    TRY(pass_begin(&pass, decoder, PALI_MASK_SIDE, error));
-    for (int i = 0; i < PALI_MASK_SIDE * PALI_MASK_SIDE; i++)
+    TRY(pass_begin(&pass, decoder, PALI_SEGMENT_SIDE, error));
+    for (int i = 0; i < PALI_SEGMENT_SIDE * PALI_SEGMENT_SIDE; i++)
         pass.x[i] = 2.0f * (mask[i] - 0.5f);
 
     for (int i = PALI__ENCODER_DOWN; i < PALI__ENCODER_BLOCKS; i++)

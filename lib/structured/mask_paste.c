@@ -10,15 +10,15 @@
 #include "image/image_internal.h"
 #include "image/resample.h"
 
-enum { SIDE = PALI_MASK_SIDE, SIDE_LIMIT = 65535 };
+enum { SIDE = PALI_SEGMENT_SIDE, SIDE_LIMIT = 65535 };
 
-static double to_pixels(double coordinate, int32_t side, pali_mask_form form)
+static double to_pixels(double coordinate, int32_t side, pali_segment_form form)
 {
     const double pixels = coordinate * side;
-    return form == PALI_MASK_HARD ? floor(pixels) : rint(pixels);
+    return form == PALI_SEGMENT_HARD ? floor(pixels) : rint(pixels);
 }
 
-int pali_detection_pixels(const pali_detection *detection, int32_t width, int32_t height, pali_mask_form form,
+int pali_detection_pixels(const pali_detection *detection, int32_t width, int32_t height, pali_segment_form form,
                           int32_t *box)
 {
     if (!box)
@@ -90,35 +90,35 @@ static pali_status check_sides(const char *function, int32_t width, int32_t heig
     return PALI_OK;
 }
 
-pali_status pali_mask_paste(uint8_t *out, const float *mask, const pali_detection *detection, int32_t width,
-                            int32_t height, pali_mask_form form, pali_error **error)
+pali_status pali_segment_paste(uint8_t *out, const float *mask, const pali_detection *detection, int32_t width,
+                            int32_t height, pali_segment_form form, pali_error **error)
 {
     if (!out || !mask || !detection)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_paste: %s is NULL",
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_segment_paste: %s is NULL",
                           !out ? "out" : !mask ? "mask" : "detection");
-    TRY(check_sides("pali_mask_paste", width, height, error));
-    if (form != PALI_MASK_HARD && form != PALI_MASK_SOFT)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_paste: form is %d, expected a pali_mask_form", (int)form);
+    TRY(check_sides("pali_segment_paste", width, height, error));
+    if (form != PALI_SEGMENT_HARD && form != PALI_SEGMENT_SOFT)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_segment_paste: form is %d, expected a pali_segment_form", (int)form);
     memset(out, 0, (size_t)width * (size_t)height);
     int32_t box[4];
     if (!pali_detection_pixels(detection, width, height, form, box))
         return PALI_OK;
     const struct area area = { out + (size_t)box[1] * (size_t)width + (size_t)box[0], (size_t)width, box[2] - box[0],
                                box[3] - box[1] };
-    return form == PALI_MASK_HARD ? paste_hard(&area, mask, error) : paste_soft(&area, mask, error);
+    return form == PALI_SEGMENT_HARD ? paste_hard(&area, mask, error) : paste_soft(&area, mask, error);
 }
 
-pali_status pali_mask_crop(float *mask, const uint8_t *picture_mask, int32_t width, int32_t height,
+pali_status pali_segment_crop(float *mask, const uint8_t *picture_mask, int32_t width, int32_t height,
                            const pali_detection *detection, pali_error **error)
 {
     if (!mask || !picture_mask || !detection)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_crop: %s is NULL",
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_segment_crop: %s is NULL",
                           !mask ? "mask" : !picture_mask ? "picture_mask" : "detection");
-    TRY(check_sides("pali_mask_crop", width, height, error));
+    TRY(check_sides("pali_segment_crop", width, height, error));
     int32_t box[4];
-    if (!pali_detection_pixels(detection, width, height, PALI_MASK_SOFT, box))
+    if (!pali_detection_pixels(detection, width, height, PALI_SEGMENT_SOFT, box))
         return pali__fail(error, PALI_ERROR_ARGUMENT,
-                          "pali_mask_crop: the box x %g to %g, y %g to %g has no pixels in a picture of %ld x %ld",
+                          "pali_segment_crop: the box x %g to %g, y %g to %g has no pixels in a picture of %ld x %ld",
                           detection->x_min, detection->x_max, detection->y_min, detection->y_max, (long)width,
                           (long)height);
     const int32_t box_width = box[2] - box[0], box_height = box[3] - box[1];

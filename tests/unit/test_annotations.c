@@ -283,8 +283,8 @@ static void test_json_mask(bool uncompressed)
     pali_detections *detections = parse(LOC SEG " cat");
     const pali_detection *item = pali_detections_get(detections, 0);
     CHECK_OK(pali_rle_decode(found, runs, n_runs, 80, 50, &error), error);
-    CHECK_OK(pali_mask_decode(decoder, item->seg, mask, &error), error);
-    CHECK_OK(pali_mask_paste(want, mask, item, 80, 50, PALI_MASK_HARD, &error), error);
+    CHECK_OK(pali_mask_decoder_decode(decoder, item->seg, mask, &error), error);
+    CHECK_OK(pali_segment_paste(want, mask, item, 80, 50, PALI_SEGMENT_HARD, &error), error);
     int64_t n_on = 0, area = -1;
     for (int i = 0; i < 80 * 50; i++) {
         CHECK(found[i] == (want[i] ? 1 : 0));
@@ -326,10 +326,10 @@ static void test_there_and_back(void)
     static float mask[64 * 64];
     int32_t seg[16];
     pali_detections *first = parse(LOC SEG " cat");
-    CHECK_OK(pali_mask_decode(decoder, pali_detections_get(first, 0)->seg, mask, &error), error);
-    CHECK_OK(pali_mask_paste(pasted, mask, pali_detections_get(first, 0), 80, 50, PALI_MASK_HARD, &error), error);
-    CHECK_OK(pali_mask_crop(mask, pasted, 80, 50, pali_detections_get(first, 0), &error), error);
-    CHECK_OK(pali_mask_encode(decoder, mask, seg, &error), error);
+    CHECK_OK(pali_mask_decoder_decode(decoder, pali_detections_get(first, 0)->seg, mask, &error), error);
+    CHECK_OK(pali_segment_paste(pasted, mask, pali_detections_get(first, 0), 80, 50, PALI_SEGMENT_HARD, &error), error);
+    CHECK_OK(pali_segment_crop(mask, pasted, 80, 50, pali_detections_get(first, 0), &error), error);
+    CHECK_OK(pali_mask_decoder_encode(decoder, mask, seg, &error), error);
     CHECK(item && item->seg && memcmp(seg, item->seg, sizeof seg) == 0);
     pali_detections_free(first);
     pali_detections_free(detections);

@@ -7,7 +7,7 @@
 
 #include "mask_weights.h"
 
-enum { N_PIXELS = PALI_MASK_SIDE * PALI_MASK_SIDE };
+enum { N_PIXELS = PALI_SEGMENT_SIDE * PALI_SEGMENT_SIDE };
 
 static pali_inputs *fixtures;
 static pali_mask_decoder *decoder;
@@ -18,9 +18,9 @@ static void test_decode(void)
     pali_error *error = NULL;
     float *mask = malloc(N_PIXELS * sizeof *mask);
     double largest = 0.0;
-    CHECK(want->shape[0] >= 4 && want->shape[1] == PALI_MASK_SIDE && want->shape[2] == PALI_MASK_SIDE);
+    CHECK(want->shape[0] >= 4 && want->shape[1] == PALI_SEGMENT_SIDE && want->shape[2] == PALI_SEGMENT_SIDE);
     for (int64_t n = 0; n < want->shape[0]; n++) {
-        CHECK_OK(pali_mask_decode(decoder, (int32_t *)seg->data + n * PALI_SEG_TOKENS, mask, &error), error);
+        CHECK_OK(pali_mask_decoder_decode(decoder, (int32_t *)seg->data + n * PALI_SEG_TOKENS, mask, &error), error);
         for (int i = 0; i < N_PIXELS; i++)
             largest = fmax(largest, fabs((double)mask[i] - (double)((float *)want->data)[n * N_PIXELS + i]));
     }
@@ -41,7 +41,7 @@ static void test_encode(void)
         int32_t seg[PALI_SEG_TOKENS];
         for (int i = 0; i < N_PIXELS; i++)
             mask[i] = (float)((uint8_t *)blob->data)[n * N_PIXELS + i] / 255.0f;
-        CHECK_OK(pali_mask_encode(decoder, mask, seg, &error), error);
+        CHECK_OK(pali_mask_decoder_encode(decoder, mask, seg, &error), error);
         for (int i = 0; i < PALI_SEG_TOKENS; i++)
             CHECK_MSG(seg[i] == ((int32_t *)want->data)[n * PALI_SEG_TOKENS + i], "mask %d, token %d: %d", (int)n, i,
                       (int)seg[i]);
@@ -64,9 +64,9 @@ static void print_times(void)
     double decode = 1e9, encode = 1e9;
     for (int i = 0; i < 5; i++) {
         double start = now();
-        (void)pali_mask_decode(decoder, seg, mask, NULL);
+        (void)pali_mask_decoder_decode(decoder, seg, mask, NULL);
         double middle = now();
-        (void)pali_mask_encode(decoder, mask, seg, NULL);
+        (void)pali_mask_decoder_encode(decoder, mask, seg, NULL);
         encode = fmin(encode, now() - middle);
         decode = fmin(decode, middle - start);
     }
@@ -76,8 +76,8 @@ static void print_times(void)
 /* "FORM|K|Y1,X1,Y2,X2|WxH" */
 static void check_paste(const char *name, const pali_tensor *want)
 {
-    const pali_mask_form form = name[0] == 'h' ? PALI_MASK_HARD : PALI_MASK_SOFT;
-    const double scale = form == PALI_MASK_HARD ? 1023.0 : 1024.0;
+    const pali_segment_form form = name[0] == 'h' ? PALI_SEGMENT_HARD : PALI_SEGMENT_SOFT;
+    const double scale = form == PALI_SEGMENT_HARD ? 1023.0 : 1024.0;
     int mask, y1, x1, y2, x2, width, height;
     CHECK(sscanf(name + 5, "%d|%d,%d,%d,%d|%dx%d", &mask, &y1, &x1, &y2, &x2, &width, &height) == 7);
     const pali_detection box = { y1 / scale, x1 / scale, y2 / scale, x2 / scale, "", NULL, 0, 0 };
@@ -85,7 +85,7 @@ static void check_paste(const char *name, const pali_tensor *want)
     uint8_t *out = malloc((size_t)width * (size_t)height);
     pali_error *error = NULL;
     CHECK(want->shape[0] == height && want->shape[1] == width);
-    CHECK_OK(pali_mask_paste(out, values, &box, width, height, form, &error), error);
+    CHECK_OK(pali_segment_paste(out, values, &box, width, height, form, &error), error);
     int n_different = 0;
     for (int i = 0; i < width * height; i++)
         n_different += out[i] != ((const uint8_t *)want->data)[i];
@@ -104,7 +104,7 @@ static void check_crop(const char *name, const pali_tensor *want)
     const pali_detection box = { y1 / 1023.0, x1 / 1023.0, y2 / 1023.0, x2 / 1023.0, "", NULL, 0, 0 };
     static float mask[N_PIXELS];
     pali_error *error = NULL;
-    CHECK_OK(pali_mask_crop(mask, picture->data, (int32_t)picture->shape[1], (int32_t)picture->shape[0], &box, &error),
+    CHECK_OK(pali_segment_crop(mask, picture->data, (int32_t)picture->shape[1], (int32_t)picture->shape[0], &box, &error),
              error);
     double largest = 0.0;
     for (int i = 0; i < N_PIXELS; i++)
@@ -133,19 +133,19 @@ static void test_pixels(void)
 {
     int32_t box[4];
     pali_detection object = { 0.5, 0.25, 1.0, 0.75, "", NULL, 0, 0 };
-    CHECK(pali_detection_pixels(&object, 10, 5, PALI_MASK_HARD, box) == 1);
+    CHECK(pali_detection_pixels(&object, 10, 5, PALI_SEGMENT_HARD, box) == 1);
     CHECK(box[0] == 2 && box[1] == 2 && box[2] == 7 && box[3] == 5);
-    CHECK(pali_detection_pixels(&object, 10, 5, PALI_MASK_SOFT, box) == 1); /* 2.5 and 7.5 to even */
+    CHECK(pali_detection_pixels(&object, 10, 5, PALI_SEGMENT_SOFT, box) == 1); /* 2.5 and 7.5 to even */
     CHECK(box[0] == 2 && box[1] == 2 && box[2] == 8 && box[3] == 5);
     object.x_max = 0.26;
-    CHECK(pali_detection_pixels(&object, 10, 5, PALI_MASK_HARD, box) == 0);
+    CHECK(pali_detection_pixels(&object, 10, 5, PALI_SEGMENT_HARD, box) == 0);
     const double wrong[] = { -0.01, 1.01, NAN, INFINITY, -1e300 };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         object.x_max = wrong[i];
-        CHECK(pali_detection_pixels(&object, 10, 5, PALI_MASK_SOFT, box) == 0 && box[2] == 0);
+        CHECK(pali_detection_pixels(&object, 10, 5, PALI_SEGMENT_SOFT, box) == 0 && box[2] == 0);
     }
-    CHECK(pali_detection_pixels(NULL, 10, 5, PALI_MASK_SOFT, box) == 0);
-    CHECK(pali_detection_pixels(&object, 10, 5, PALI_MASK_SOFT, NULL) == 0);
+    CHECK(pali_detection_pixels(NULL, 10, 5, PALI_SEGMENT_SOFT, box) == 0);
+    CHECK(pali_detection_pixels(&object, 10, 5, PALI_SEGMENT_SOFT, NULL) == 0);
 }
 
 /* A value that is no number is off, in either form. */
@@ -158,7 +158,7 @@ static void test_not_a_number(void)
     for (int i = 0; i < N_PIXELS; i++)
         mask[i] = NAN;
     for (int form = 0; form < 2; form++) {
-        CHECK_OK(pali_mask_paste(out, mask, &whole, 3, 3, (pali_mask_form)form, &error), error);
+        CHECK_OK(pali_segment_paste(out, mask, &whole, 3, 3, (pali_segment_form)form, &error), error);
         for (int i = 0; i < 9; i++)
             CHECK(out[i] == 0);
     }
@@ -171,19 +171,19 @@ static void test_arguments(void)
     int32_t seg[PALI_SEG_TOKENS] = { 0 };
     pali_error *error = NULL;
     const pali_detection whole = { 0, 0, 1, 1, "", NULL, 0, 0 }, none = { 0.2, 0.2, 0.2, 0.2, "", NULL, 0, 0 };
-    CHECK_FAILS(pali_mask_decode(decoder, NULL, mask, &error), error, PALI_ERROR_ARGUMENT, "seg is NULL");
+    CHECK_FAILS(pali_mask_decoder_decode(decoder, NULL, mask, &error), error, PALI_ERROR_ARGUMENT, "seg is NULL");
     seg[7] = 128;
-    CHECK_FAILS(pali_mask_decode(decoder, seg, mask, &error), error, PALI_ERROR_ARGUMENT, "seg[7] is 128");
+    CHECK_FAILS(pali_mask_decoder_decode(decoder, seg, mask, &error), error, PALI_ERROR_ARGUMENT, "seg[7] is 128");
     seg[7] = -1;
-    CHECK_FAILS(pali_mask_decode(decoder, seg, mask, &error), error, PALI_ERROR_ARGUMENT, "seg[7] is -1");
-    CHECK_FAILS(pali_mask_encode(NULL, mask, seg, &error), error, PALI_ERROR_ARGUMENT, "decoder is NULL");
-    CHECK_FAILS(pali_mask_paste(pixels, mask, &whole, 0, 2, PALI_MASK_SOFT, &error), error, PALI_ERROR_ARGUMENT, "0 x 2");
-    CHECK_FAILS(pali_mask_paste(pixels, mask, &whole, 2, 65536, PALI_MASK_SOFT, &error), error, PALI_ERROR_ARGUMENT,
+    CHECK_FAILS(pali_mask_decoder_decode(decoder, seg, mask, &error), error, PALI_ERROR_ARGUMENT, "seg[7] is -1");
+    CHECK_FAILS(pali_mask_decoder_encode(NULL, mask, seg, &error), error, PALI_ERROR_ARGUMENT, "decoder is NULL");
+    CHECK_FAILS(pali_segment_paste(pixels, mask, &whole, 0, 2, PALI_SEGMENT_SOFT, &error), error, PALI_ERROR_ARGUMENT, "0 x 2");
+    CHECK_FAILS(pali_segment_paste(pixels, mask, &whole, 2, 65536, PALI_SEGMENT_SOFT, &error), error, PALI_ERROR_ARGUMENT,
                 "65536");
-    CHECK_FAILS(pali_mask_paste(pixels, mask, &whole, 2, 2, (pali_mask_form)7, &error), error, PALI_ERROR_ARGUMENT,
+    CHECK_FAILS(pali_segment_paste(pixels, mask, &whole, 2, 2, (pali_segment_form)7, &error), error, PALI_ERROR_ARGUMENT,
                 "form is 7");
-    CHECK_FAILS(pali_mask_crop(mask, pixels, 2, 2, &none, &error), error, PALI_ERROR_ARGUMENT, "no pixels");
-    CHECK_FAILS(pali_mask_crop(mask, NULL, 2, 2, &none, &error), error, PALI_ERROR_ARGUMENT, "NULL");
+    CHECK_FAILS(pali_segment_crop(mask, pixels, 2, 2, &none, &error), error, PALI_ERROR_ARGUMENT, "no pixels");
+    CHECK_FAILS(pali_segment_crop(mask, NULL, 2, 2, &none, &error), error, PALI_ERROR_ARGUMENT, "NULL");
     pali_mask_decoder_free(NULL);
     CHECK(pali_mask_decoder_has_encoder(NULL) == 0);
 }
@@ -207,7 +207,7 @@ static void test_files(void)
     int32_t seg[PALI_SEG_TOKENS];
     CHECK_OK(pali_mask_decoder_load(&other, mask_weight_file("lone.safetensors", false), &error), error);
     CHECK(pali_mask_decoder_has_encoder(other) == 0);
-    CHECK_FAILS(pali_mask_encode(other, mask, seg, &error), error, PALI_ERROR_UNSUPPORTED, "no encoder");
+    CHECK_FAILS(pali_mask_decoder_encode(other, mask, seg, &error), error, PALI_ERROR_UNSUPPORTED, "no encoder");
     pali_mask_decoder_free(other);
 
     struct pali__tensor_set set = { NULL, 0, 0 };
