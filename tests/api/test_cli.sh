@@ -56,6 +56,10 @@ for command in generate score process forward tokenize bench info mask attend ex
     prints " $command "
 done
 for command in generate score process forward tokenize bench info mask attend explain diff; do
+for command in generate process forward tokenize bench detections info mask attend explain diff; do
+    prints " $command "
+done
+for command in generate process forward tokenize bench detections info mask attend explain diff; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command
@@ -100,6 +104,15 @@ expect 2 "$paligemma" score -m x -i y -p z
 says "--suffix TEXT is missing"
 expect 2 "$paligemma" info a b
 
+expect 2 "$paligemma" detections -t x --size 3
+says "--size takes WIDTHxHEIGHT"
+expect 2 "$paligemma" detections -t x --size 3x4 --scale 1000
+expect 2 "$paligemma" detections -t x --size 3x4 -i y
+expect 2 "$paligemma" detections -t x --size 3x4 --draw z.png
+says "--draw needs -i IMG"
+expect 2 "$paligemma" detections --encode x.json -t y
+says "--encode prints text"
+
 # ---- what is not there
 expect 1 "$paligemma" info "$scratch/no-such-folder"
 says "no-such-folder"
@@ -110,6 +123,39 @@ says "no-such-picture.png"
 expect 1 "$paligemma" forward -m "$scratch" --inputs "$scratch/no-such.safetensors" -o "$scratch/x.safetensors"
 says "no-such.safetensors"
 expect 1 "$paligemma" tokenize -m "$scratch/no-such-folder"
+
+# ---- detections: no model is needed
+box='<loc0256><loc0512><loc0768><loc1023>'
+seg=$(printf '<seg%03d>' 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 127)
+expect 0 "$paligemma" detections -t "I see $box red car ; $box$seg" --size 80x40
+prints '"category_name": "red car", "bbox": [40, 10, 39.921875, 20]'
+prints '"text_begin": 6, "text_end": 50}'
+[ "$(grep -o '"bbox"' "$out" | wc -l)" -eq 2 ] || fail "two objects in, not two out"
+cp "$out" "$scratch/objects.json"
+expect 0 "$paligemma" detections --encode "$scratch/objects.json"
+[ "$(cat "$out")" = "$box red car ; $box" ] || fail "the text did not come back: $(cat "$out")"
+feed "$(cat "$scratch/objects.json")" 0 "$paligemma" detections --encode -
+[ "$(cat "$out")" = "$box red car ; $box" ] || fail "the text did not come back from standard input: $(cat "$out")"
+feed "$box cat
+" 0 "$paligemma" detections --size 1023x1023 --scale 1023
+prints '"bbox": [512, 256, 511, 512]'
+prints '"category_name": "cat"'
+expect 0 "$paligemma" detections -t "$box cat" -i "$data/images/rgb.jpg" --draw "$scratch/objects.png" -o "$scratch/o.json"
+[ ! -s "$out" ] || fail "-o left something on standard output"
+grep -q '"file_name": ".*rgb.jpg"' "$scratch/o.json" || fail "the JSON does not name its picture"
+[ "$(head -c 4 "$scratch/objects.png" | tail -c 3)" = PNG ] || fail "detections --draw wrote no PNG"
+expect 1 "$paligemma" detections -t x -i "$data/images/rgb.jpg" --draw "$scratch/no-such-folder/x.png"
+says "no-such-folder"
+expect 1 "$paligemma" detections -t x --size 3x3 -o "$scratch"
+says "is a directory"
+expect 1 "$paligemma" detections -t "$box$seg" --size 3x3 --vae "$data/structured/compressed.npz"
+says "np.savez"
+expect 1 "$paligemma" detections -t "$box$seg" --size 3x3 --vae "$data/structured/small.npz"
+says '"_vq_vae._embedding" is missing'
+expect 1 "$paligemma" detections --encode "$scratch/no-such.json"
+says "no-such.json"
+feed '{"annotations": [{"bbox": [1, 2, 3]}]}' 1 "$paligemma" detections --encode - --size 9x9
+says "annotations[0].bbox"
 
 # ---- a model: the demonstration's, else the first fixture
 model=
@@ -315,6 +361,13 @@ case $streamed in *[\"\\]*) ;; *) prints "\"text\": \"$streamed\"" ;; esac
 [ "$(head -c 4 "$scratch/drawn.png" | tail -c 3)" = PNG ] || fail "--draw wrote no PNG"
 expect 1 "$paligemma" generate -m "$model" -i "$picture" -p x --max-new-tokens 1 --draw "$scratch/no-such-folder/x.png"
 says "no-such-folder"
+[ ! -s "$out" ] || fail "an answer was made although its picture cannot be written"
+expect 1 "$paligemma" generate -m "$model" -i "$picture" -p x --vae "$data/structured/small.npz"
+says "small.npz"
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "detect red circle" --max-new-tokens 6 \
+    --detections "$scratch/answer.json"
+grep -q '"images": \[{"id": 1, "width": 4, "height": 2, "file_name": ' "$scratch/answer.json" ||
+    fail "--detections wrote something else: $(cat "$scratch/answer.json")"
 expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --temperature 1 --seed 7
 first=$(cat "$out")
 expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --temperature 1 --seed 7

@@ -34,6 +34,9 @@ static void test_macro_equals_function(void)
     CHECK_INIT(pali_heat_map_options, PALI_HEAT_MAP_OPTIONS_INIT);
     CHECK_INIT(pali_constraint_options, PALI_CONSTRAINT_OPTIONS_INIT);
     CHECK_INIT(pali_score_options, PALI_SCORE_OPTIONS_INIT);
+    CHECK_INIT(pali_detections_options, PALI_DETECTIONS_OPTIONS_INIT);
+    CHECK_INIT(pali_draw_options, PALI_DRAW_OPTIONS_INIT);
+    CHECK_INIT(pali_coco_options, PALI_COCO_OPTIONS_INIT);
 }
 
 /* A binary built with these sizes exists once 0.1 is out: they may grow, at the end, and never shrink or move. */
@@ -48,6 +51,9 @@ static void test_layout_of_0_1(void)
     CHECK(sizeof(pali_cache_options) >= 64);
     CHECK(sizeof(pali_forward_options) >= 112);
     CHECK(sizeof(pali_generate_options) >= 128);
+    CHECK(sizeof(pali_detections_options) >= 48);
+    CHECK(sizeof(pali_draw_options) >= 72);
+    CHECK(sizeof(pali_coco_options) >= 96);
     CHECK(sizeof(pali_tensor) == 144);
     CHECK(offsetof(pali_image_options, max_pixels) == 16);
     CHECK(offsetof(pali_model_options, progress) == 16);
@@ -55,6 +61,8 @@ static void test_layout_of_0_1(void)
     CHECK(offsetof(pali_forward_options, logits_to_keep) == 24);
     CHECK(offsetof(pali_generate_options, on_token) == 56);
     CHECK(offsetof(pali_timing, decode_tokens) == 40);
+    CHECK(offsetof(pali_draw_options, mask_opacity) == 24);
+    CHECK(offsetof(pali_coco_options, categories) == 40);
 }
 
 /* Fields past struct_size belong to whatever lies behind the caller's struct: they must not be read. */

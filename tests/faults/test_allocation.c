@@ -9,6 +9,7 @@
 
 #include <paligemma/paligemma.h>
 
+#include "mask_weights.h"
 #include "test.h"
 
 static atomic_long n_calls, n_live;
@@ -363,21 +364,73 @@ static pali_status carry_inputs(const char *folder, pali_error **error)
     return status;
 }
 
-static pali_status parse_detections(const char *folder, pali_error **error)
+#define LOC "<loc0001><loc0002><loc0700><loc0800>"
+#define SEG_4 "<seg000><seg100><seg003><seg009>"
+
+/* The mask decoder's file is made once, outside the scenario. */
+static pali_status use_detections(const char *weights, pali_error **error)
 {
-    (void)folder;
-    pali_detections *detections = NULL;
-    pali_status status = pali_detections_parse(
-        &detections, "<loc0001><loc0002><loc0003><loc0004> a ; <loc0001><loc0002><loc0003><loc0004> b", NULL, error);
+    static const char *const text = LOC " a ; " LOC SEG_4 SEG_4 SEG_4 SEG_4 " b";
+    pali_detections *detections = NULL, *again = NULL;
+    pali_mask_decoder *decoder = NULL;
+    pali_image *image = NULL;
+    char *json = NULL, *written = NULL;
+    pali_draw_options draw = PALI_DRAW_OPTIONS_INIT;
+    pali_coco_options coco = PALI_COCO_OPTIONS_INIT;
+    pali_status status = pali_detections_parse(&detections, text, NULL, error);
     CHECK(pali_detections_count(detections) == (status == PALI_OK ? 2u : 0u));
+    if (status == PALI_OK)
+        status = pali_mask_decoder_load(&decoder, weights, error);
+    if (status == PALI_OK)
+        status = small_picture(&image, error);
+    draw.mask_decoder = coco.mask_decoder = decoder;
+    if (status == PALI_OK)
+        status = pali_detections_draw(detections, image, &draw, error);
+    if (status == PALI_OK)
+        status = pali_detections_to_coco(&json, detections, 20, 30, &coco, error);
+    if (status == PALI_OK)
+        status = pali_detections_from_coco(&again, json, 0, 0, &coco, error);
+    if (status == PALI_OK)
+        status = pali_detections_encode(&written, pali_detections_get(again, 0), 2, NULL, error);
+    CHECK((json == NULL) == (again == NULL) || status != PALI_OK);
+    pali_free(written);
+    pali_free(json);
+    pali_image_free(image);
+    pali_mask_decoder_free(decoder);
+    pali_detections_free(again);
     pali_detections_free(detections);
+    return status;
+}
+
+static pali_status measure_detections(const char *folder, pali_error **error)
+{
+    static const char *const text = LOC " a";
+    double logprobs[64] = { 0 };
+    pali_processor *processor = NULL;
+    pali_detections *detections = NULL;
+    pali_confidence confidence = { 0, 0 };
+    int64_t *ids = NULL;
+    size_t n_ids = 0;
+    pali_status status = pali_processor_load(&processor, folder, NULL, error);
+    if (status == PALI_OK)
+        status = pali_processor_encode(processor, text, strlen(text), &ids, &n_ids, error);
+    if (status == PALI_OK)
+        status = pali_detections_parse(&detections, text, NULL, error);
+    if (status == PALI_OK && n_ids <= 64)
+        status = pali_detections_confidence(&confidence, detections, processor, ids, logprobs, n_ids, error);
+    CHECK(status != PALI_OK || confidence.mean == 1.0);
+    pali_detections_free(detections);
+    pali_free(ids);
+    pali_processor_free(processor);
     return status;
 }
 
 int main(void)
 {
     static const char *const models[] = { "models/pg1", "models/pg2" };
-    run_scenario("detections", parse_detections, NULL);
+    char weights[1024];
+    snprintf(weights, sizeof weights, "%s", mask_weight_file("vae.safetensors", true));
+    run_scenario("detections", use_detections, weights);
     run_scenario("inputs", carry_inputs, test_scratch());
     const char *examples = getenv("PALI_TEST_EXAMPLES");
     char tiny[1024];
@@ -394,6 +447,7 @@ int main(void)
         run_scenario("checkpoint", compare_checkpoint, folder);
         run_scenario("processor", apply_processor, folder);
         run_scenario("mask", show_mask, folder);
+        run_scenario("confidence", measure_detections, folder);
         run_scenario("conversion", convert_model, folder);
         run_scenario("model", run_model, folder);
         run_scenario("answers", constrain_and_score, folder);
