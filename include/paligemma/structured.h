@@ -73,8 +73,8 @@ typedef struct pali_confidence {
 /**
  * The confidence of each object, from the log-probabilities of the answer's tokens (the format itself has none).
  * confidences: [pali_detections_count(detections)]; ids, logprobs: [n_ids], the new tokens and their natural logarithms
- * of probability, as pali_generation_token_ids and pali_generation_logprobs give them. `detections` must have been parsed from the text of exactly these tokens, special ones left out, as
- * pali_generation_text and pali_processor_decode give it.
+ * of probability, as pali_generation_token_ids and pali_generation_logprobs give them. `detections` must have been
+ * parsed from the text of exactly these tokens, special ones left out, as pali_generation_text gives it.
  * @return PALI_ERROR_ARGUMENT if the tokens do not give that text. Since 0.1.
  */
 PALI_API pali_status pali_detections_confidence(pali_confidence *confidences, const pali_detections *detections,
