@@ -131,7 +131,8 @@ static int work(const struct detections *detections, pali_image *image)
     char *text = detections->encode ? read_file(detections->encode) : read_answer(detections);
     if (!text)
         return EXIT_FAILED;
-    pali_status status = detections->encode ? print_text(detections, text, &error) : print_json(detections, text, &error);
+    pali_status status = detections->encode ? print_text(detections, text, &error) : print_json(detections, text,
+                                                                                                &error);
     if (status == PALI_OK && detections->objects.draw) {
         struct answer_objects picture = detections->objects;
         picture.json = NULL; /* written already */
@@ -187,7 +188,8 @@ int cmd_detections(int argc, char **argv)
           "the answer (default: standard input)", false },
         { "-i", "--image", "IMG", OPTION_TEXT, false, &detections.image, 0, 0,
           "the picture: PNG, JPEG or PNM file", false },
-        { NULL, "--size", "WxH", OPTION_TEXT, false, &detections.size, 0, 0, "the picture's size, instead of -i", false },
+        { NULL, "--size", "WxH", OPTION_TEXT, false, &detections.size, 0, 0, "the picture's size, instead of -i",
+         false },
         ANSWER_OBJECTS_OPTIONS(detections.objects, "-o", "--output"),
         { NULL, "--rle-list", NULL, OPTION_SWITCH, false, &detections.list_counts, 0, 0,
           "masks as lists of run lengths instead of COCO's text", false },

@@ -61,9 +61,9 @@ PALI_API void pali_coco_options_init(pali_coco_options *options);
  * The objects as JSON in the form of COCO's instances (https://cocodataset.org/#format-data), one line, UTF-8:
  * `images` (one: id, width, height, file_name), `categories` (id, name), `annotations`: id, image_id, category_id,
  * category_name, bbox [x, y, width, height] in pixels of a picture of width × height, not rounded; area in pixels;
- * iscrowd 0; segmentation {size [height, width], counts} if there is a mask (PALI_SEGMENT_HARD); score (mean) and score_min
- * with confidences; text_begin and text_end, in bytes of the answer. An object without label has category 0, "".
- * `*json` is the caller's, freed with pali_free. Since 0.1.
+ * iscrowd 0; segmentation {size [height, width], counts} if there is a mask (PALI_SEGMENT_HARD); score (mean) and
+ * score_min with confidences; text_begin and text_end, in bytes of the answer. An object without label has category 0,
+ * "". `*json` is the caller's, freed with pali_free. Since 0.1.
  */
 PALI_API pali_status pali_detections_to_coco(char **json, const pali_detections *detections, int32_t width,
                                              int32_t height, const pali_coco_options *options, pali_error **error);
@@ -72,8 +72,8 @@ PALI_API pali_status pali_detections_to_coco(char **json, const pali_detections 
  * The reverse: the annotations of one picture in `json`, NUL-terminated. Needed is `annotations` with `bbox`; the label
  * is `category_name`, or the name of `category_id` in `categories`. The picture's size is width × height, or, if these
  * are 0, that in `images`. Boxes are cut to the picture. With pali_detections_encode this gives the text to train on.
- * @return PALI_ERROR_FORMAT (the message names the annotation and the field), PALI_ERROR_SHAPE (a mask of another size),
- * PALI_ERROR_UNSUPPORTED (polygons, with a mask decoder). Since 0.1.
+ * @return PALI_ERROR_FORMAT (the message names the annotation and the field), PALI_ERROR_SHAPE (a mask of another
+ * size), PALI_ERROR_UNSUPPORTED (polygons, with a mask decoder). Since 0.1.
  */
 PALI_API pali_status pali_detections_from_coco(pali_detections **out, const char *json, int32_t width, int32_t height,
                                                const pali_coco_options *options, pali_error **error);

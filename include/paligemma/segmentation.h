@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file paligemma/segmentation.h
- * Masks: 16 <seg> tokens to a mask of 64 × 64 and back through the published VQ-VAE, the mask in the picture, and COCO's
- * run-length encoding (PARITY §15).
+ * Masks: 16 <seg> tokens to a mask of 64 × 64 and back through the published VQ-VAE, the mask in the picture, and
+ * COCO's run-length encoding (PARITY §15).
  *
  * A mask in a picture is [height, width] uint8, rows top to bottom, contiguous. Where it is read, 0 is off and anything
  * else is on.
@@ -56,30 +56,31 @@ PALI_API pali_status pali_mask_decoder_encode(const pali_mask_decoder *decoder, 
 
 /** How a mask of 64 × 64 gets into the picture. Values are never renumbered. */
 typedef enum pali_segment_form {
-    PALI_SEGMENT_HARD = 0, /**< as big_vision's evaluator: box cut to whole pixels, bilinear, 255 where the mask is > 0 */
+    PALI_SEGMENT_HARD = 0, /**< as big_vision's evaluator: box cut to whole pixels, bilinear, 255 where > 0 */
     PALI_SEGMENT_SOFT = 1  /**< as the Hugging Face demo: box rounded to whole pixels, clip(m/2 + 1/2) · 255 as uint8,
                              bicubic: 0…255 */
 } pali_segment_form;
 
 /**
  * The pixels that a box covers in a picture of width × height: box: [4], x_min, y_min, x_max, y_max, the last two just
- * outside. PALI_SEGMENT_HARD cuts fractions off, PALI_SEGMENT_SOFT rounds (half to even, as Python). Returns 1, or 0 if the
- * box has no pixels or is not within 0…1. `box` is set in either case. Since 0.1.
+ * outside. PALI_SEGMENT_HARD cuts fractions off, PALI_SEGMENT_SOFT rounds (half to even, as Python). Returns 1, or 0 if
+ * the box has no pixels or is not within 0…1. `box` is set in either case. Since 0.1.
  */
-PALI_API int pali_detection_pixels(const pali_detection *detection, int32_t width, int32_t height, pali_segment_form form,
-                                   int32_t *box);
+PALI_API int pali_detection_pixels(const pali_detection *detection, int32_t width, int32_t height,
+                                   pali_segment_form form, int32_t *box);
 
 /**
- * Sets `out`, [height, width] uint8, to 0 and lays `mask`, [64, 64] as pali_mask_decoder_decode gives it, into the box of
- * `detection` (whose seg is not looked at). Nothing is laid where pali_detection_pixels gives 0. Sides 1…65535; equal
- * to the bit to what numpy and Pillow 13 make. Parse with scale 1023 for big_vision's own pixels. Since 0.1.
+ * Sets `out`, [height, width] uint8, to 0 and lays `mask`, [64, 64] as pali_mask_decoder_decode gives it, into the box
+ * of `detection` (whose seg is not looked at). Nothing is laid where pali_detection_pixels gives 0. Sides 1…65535;
+ * equal to the bit to what numpy and Pillow 13 make. Parse with scale 1023 for big_vision's own pixels. Since 0.1.
  */
 PALI_API pali_status pali_segment_paste(uint8_t *out, const float *mask, const pali_detection *detection, int32_t width,
                                      int32_t height, pali_segment_form form, pali_error **error);
 
 /**
- * The reverse of pali_segment_paste, as big_vision prepares its training data: the box of `detection`, rounded to pixels, is
- * cut out of `picture_mask`, [height, width] uint8, and resized (bilinear, antialiased) to mask: [64, 64] float32, 0…1.
+ * The reverse of pali_segment_paste, as big_vision prepares its training data: the box of `detection`, rounded to
+ * pixels, is cut out of `picture_mask`, [height, width] uint8, and resized (bilinear, antialiased) to mask: [64, 64]
+ * float32, 0…1.
  * @return PALI_ERROR_ARGUMENT if the box has no pixels. Since 0.1.
  */
 PALI_API pali_status pali_segment_crop(float *mask, const uint8_t *picture_mask, int32_t width, int32_t height,
@@ -97,7 +98,7 @@ PALI_API pali_status pali_rle_encode(uint32_t **counts, size_t *n_counts, const 
 PALI_API pali_status pali_rle_decode(uint8_t *mask, const uint32_t *counts, size_t n_counts, int32_t width,
                                      int32_t height, pali_error **error);
 
-/** Runs as the text that COCO and pycocotools use for them. `*text` is the caller's, freed with pali_free. Since 0.1. */
+/** Runs as the text that COCO and pycocotools use. `*text` is the caller's, freed with pali_free. Since 0.1. */
 PALI_API pali_status pali_rle_to_text(char **text, const uint32_t *counts, size_t n_counts, pali_error **error);
 
 /** The reverse. PALI_ERROR_FORMAT for what is no such text. `*counts` is freed with pali_free. Since 0.1. */

@@ -40,8 +40,8 @@ typedef struct pali_detections_options {
 PALI_API void pali_detections_options_init(pali_detections_options *options);
 
 /**
- * Finds all objects in `text`; other text between them is passed over. No object is no error. The grammar is that of the
- * Hugging Face demo (https://huggingface.co/spaces/big-vision/paligemma-hf): 4 × <loc0000>…<loc1023> without gaps,
+ * Finds all objects in `text`; other text between them is passed over. No object is no error. The grammar is that of
+ * the Hugging Face demo (https://huggingface.co/spaces/big-vision/paligemma-hf): 4 × <loc0000>…<loc1023> without gaps,
  * spaces, maybe 16 × <seg000>…<seg127>, spaces, maybe a label, which ends before ";", "<" or ">". Fewer than 16 <seg>:
  * no mask. The demo gives up at a line end in front of an object; here it is passed over like other text.
  * @return PALI_ERROR_ARGUMENT, PALI_ERROR_MEMORY. Since 0.1.
@@ -58,8 +58,8 @@ PALI_API const pali_detection *pali_detections_get(const pali_detections *detect
  * Objects as text: "<loc…><loc…><loc…><loc…>", 16 <seg> if `seg` is not NULL, a space and the label if there is one,
  * joined by " ; ". A coordinate becomes round(coordinate · scale), at least 0 and at most 1023. items: [count]; their
  * text_begin and text_end are not looked at. `*text` is the caller's, freed with pali_free.
- * @return PALI_ERROR_ARGUMENT for a coordinate that is not finite, an index out of range, or a label that would not come
- * back from a parse (";", "<" or ">" in it, spaces around it). Since 0.1.
+ * @return PALI_ERROR_ARGUMENT for a coordinate that is not finite, an index out of range, or a label that would not
+ * come back from a parse (";", "<" or ">" in it, spaces around it). Since 0.1.
  */
 PALI_API pali_status pali_detections_encode(char **text, const pali_detection *items, size_t count,
                                             const pali_detections_options *options, pali_error **error);

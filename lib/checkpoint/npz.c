@@ -70,6 +70,12 @@ static bool take_size(struct header *header, int64_t *value)
     return header->at > begin;
 }
 
+static bool take_bool(struct header *header, int *value)
+{
+    *value = take(header, "True");
+    return *value || take(header, "False");
+}
+
 static bool take_shape(struct header *header, int32_t *rank, int64_t *shape)
 {
     *rank = 0;
@@ -108,7 +114,7 @@ static pali_status read_dictionary(struct header *header, pali_tensor *tensor)
         if (strcmp(key, "descr") == 0)
             ok = take_string(header, descr, sizeof descr);
         else if (strcmp(key, "fortran_order") == 0)
-            ok = take(header, "False") ? (fortran_order = 0, true) : take(header, "True") ? (fortran_order = 1, true) : false;
+            ok = take_bool(header, &fortran_order);
         else if (strcmp(key, "shape") == 0)
             ok = take_shape(header, &rank, shape);
         if (!ok)
@@ -119,7 +125,8 @@ static pali_status read_dictionary(struct header *header, pali_tensor *tensor)
         return fail_header(header);
     if (fortran_order == 1 && rank > 1)
         return pali__fail(header->error, PALI_ERROR_UNSUPPORTED,
-                          "'%s': array \"%.200s\" is in Fortran order, C order was expected", header->path, header->name);
+                          "'%s': array \"%.200s\" is in Fortran order, C order was expected", header->path,
+                          header->name);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         if (strcmp(codes[i].code, descr) == 0) {
             *tensor = pali_tensor_view(NULL, codes[i].dtype, rank, shape);
@@ -135,7 +142,8 @@ static pali_status read_array(pali_tensor *tensor, const struct pali__zip_member
 {
     const unsigned char *data = member->data;
     if (member->size < 12 || memcmp(data, "\x93NUMPY", 6) != 0)
-        return pali__fail(error, PALI_ERROR_FORMAT, "'%s': array \"%.200s\" does not begin as an .npy file", path, name);
+        return pali__fail(error, PALI_ERROR_FORMAT, "'%s': array \"%.200s\" does not begin as an .npy file", path,
+                          name);
     size_t begin = data[6] == 1 ? 10 : 12, length = (size_t)data[8] | (size_t)data[9] << 8;
     if (data[6] < 1 || data[6] > 3)
         return pali__fail(error, PALI_ERROR_UNSUPPORTED, "'%s': array \"%.200s\" is an .npy file of version %d", path,
@@ -143,7 +151,8 @@ static pali_status read_array(pali_tensor *tensor, const struct pali__zip_member
     if (data[6] > 1)
         length |= (size_t)data[10] << 16 | (size_t)data[11] << 24;
     if (length > member->size - begin)
-        return pali__fail(error, PALI_ERROR_FORMAT, "'%s': array \"%.200s\" has a header of %zu bytes, its file has %zu",
+        return pali__fail(error, PALI_ERROR_FORMAT,
+                          "'%s': array \"%.200s\" has a header of %zu bytes, its file has %zu",
                           path, name, length, member->size);
 
     const char *text = (const char *)data + begin;

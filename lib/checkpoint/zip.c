@@ -105,8 +105,8 @@ pali_status pali__zip_next(struct pali__zip *zip, struct pali__zip_member *membe
     *member = (struct pali__zip_member){ (const char *)entry + CENTRAL_SIZE, read_16(entry + 28), NULL, size };
     const size_t entry_size = CENTRAL_SIZE + member->name_size + read_16(entry + 30) + read_16(entry + 32);
     if (zip->size - zip->at < entry_size)
-        return pali__fail(error, PALI_ERROR_FORMAT, "'%s': the zip archive's directory is cut off at byte %zu", zip->path,
-                          zip->size);
+        return pali__fail(error, PALI_ERROR_FORMAT, "'%s': the zip archive's directory is cut off at byte %zu",
+                          zip->path, zip->size);
 
     const int shown = member->name_size > 200 ? 200 : (int)member->name_size;
     if (flags & IS_ENCRYPTED)
@@ -114,8 +114,8 @@ pali_status pali__zip_next(struct pali__zip *zip, struct pali__zip_member *membe
                           member->name);
     if (method != STORED)
         return pali__fail(error, PALI_ERROR_UNSUPPORTED,
-                          "'%s': zip member \"%.*s\" is compressed (method %lu); np.savez(path, **np.load(path)) writes "
-                          "it uncompressed",
+                          "'%s': zip member \"%.*s\" is compressed (method %lu); np.savez(path, **np.load(path)) "
+                          "writes it uncompressed",
                           zip->path, shown, member->name, (unsigned long)method);
     if (packed_size != size)
         return pali__fail(error, PALI_ERROR_FORMAT,
@@ -123,8 +123,8 @@ pali_status pali__zip_next(struct pali__zip *zip, struct pali__zip_member *membe
                           shown, member->name, (unsigned long)packed_size, (unsigned long)size);
     TRY(find_data(zip, member, header, error));
     if (crc_32(member->data, member->size) != crc)
-        return pali__fail(error, PALI_ERROR_FORMAT, "'%s': zip member \"%.*s\" is damaged: its CRC-32 differs", zip->path,
-                          shown, member->name);
+        return pali__fail(error, PALI_ERROR_FORMAT, "'%s': zip member \"%.*s\" is damaged: its CRC-32 differs",
+                          zip->path, shown, member->name);
     zip->at += entry_size;
     zip->n_left--;
     return PALI_OK;

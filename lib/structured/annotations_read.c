@@ -46,7 +46,8 @@ static pali_status find_image(struct reading *reading, struct json_object *image
     }
     if (n_images > 1 && !reading->image_id)
         return pali__fail(reading->error, PALI_ERROR_ARGUMENT,
-                          "pali_detections_from_coco: the file has %zu images and image_id does not say which", n_images);
+                          "pali_detections_from_coco: the file has %zu images and image_id does not say which",
+                          n_images);
     if (n_images && !image)
         return pali__fail(reading->error, PALI_ERROR_ARGUMENT,
                           "pali_detections_from_coco: none of the file's images has the id %lld",
@@ -56,15 +57,16 @@ static pali_status find_image(struct reading *reading, struct json_object *image
     if (!read_side(pali__json_get(image, "width"), &reading->width) ||
         !read_side(pali__json_get(image, "height"), &reading->height))
         return pali__fail(reading->error, PALI_ERROR_FORMAT,
-                          "pali_detections_from_coco: no size is given, and the file's image has no width and height of 1 "
-                          "to 65535");
+                          "pali_detections_from_coco: no size is given, and the file's image has no width and height "
+                          "of 1 to 65535");
     return PALI_OK;
 }
 
 static bool is_wanted(const struct reading *reading, struct json_object *annotation)
 {
     int64_t id;
-    return !reading->image_id || !pali__json_int(pali__json_get(annotation, "image_id"), &id) || id == reading->image_id;
+    const bool has_id = pali__json_int(pali__json_get(annotation, "image_id"), &id);
+    return !reading->image_id || !has_id || id == reading->image_id;
 }
 
 /* The annotation's label, borrowed; "" if it has none. */
@@ -105,16 +107,16 @@ static pali_status read_box(const struct reading *reading, size_t index, struct 
 }
 
 /* A list of numbers, or COCO's text. */
-static pali_status read_counts(const struct reading *reading, size_t index, struct json_object *value, uint32_t **counts,
-                               size_t *n_counts)
+static pali_status read_counts(const struct reading *reading, size_t index, struct json_object *value,
+                               uint32_t **counts, size_t *n_counts)
 {
     const char *text = pali__json_string(value);
     if (text)
         return pali_rle_from_text(counts, n_counts, text, reading->error);
     if (pali__json_kind(value) != PALI__JSON_ARRAY)
         return pali__fail(reading->error, PALI_ERROR_FORMAT,
-                          "pali_detections_from_coco: annotations[%zu].segmentation.counts is %s, a string or an array was "
-                          "expected",
+                          "pali_detections_from_coco: annotations[%zu].segmentation.counts is %s, a string or an array "
+                          "was expected",
                           index, pali__json_kind_name(pali__json_kind(value)));
     *n_counts = pali__json_count(value);
     *counts = pali__calloc(*n_counts + 1, sizeof **counts);
@@ -142,16 +144,17 @@ static pali_status read_mask(const struct reading *reading, size_t index, struct
     int32_t height = 0, width = 0;
     if (pali__json_kind(segmentation) == PALI__JSON_ARRAY)
         return pali__fail(reading->error, PALI_ERROR_UNSUPPORTED,
-                          "pali_detections_from_coco: annotations[%zu].segmentation is a list of polygons, run lengths were "
-                          "expected",
+                          "pali_detections_from_coco: annotations[%zu].segmentation is a list of polygons, run lengths "
+                          "were expected",
                           index);
     if (!read_side(pali__json_at(size, 0), &height) || !read_side(pali__json_at(size, 1), &width))
         return pali__fail(reading->error, PALI_ERROR_FORMAT,
-                          "pali_detections_from_coco: annotations[%zu].segmentation.size is not [height, width]", index);
+                          "pali_detections_from_coco: annotations[%zu].segmentation.size is not [height, width]",
+                          index);
     if (height != reading->height || width != reading->width)
         return pali__fail(reading->error, PALI_ERROR_SHAPE,
-                          "pali_detections_from_coco: annotations[%zu].segmentation is of a picture of %ld x %ld, %ld x %ld "
-                          "was expected",
+                          "pali_detections_from_coco: annotations[%zu].segmentation is of a picture of %ld x %ld, "
+                          "%ld x %ld was expected",
                           index, (long)width, (long)height, (long)reading->width, (long)reading->height);
     pali_status status = read_counts(reading, index, pali__json_get(segmentation, "counts"), &counts, &n_counts);
     if (status == PALI_OK)
@@ -193,7 +196,8 @@ static pali_status read_root(pali_detections **out, struct reading *reading, str
     reading->annotations = pali__json_get(root, "annotations");
     reading->categories = pali__json_get(root, "categories");
     if (pali__json_kind(reading->annotations) != PALI__JSON_ARRAY)
-        return pali__fail(reading->error, PALI_ERROR_FORMAT, "pali_detections_from_coco: annotations is %s, an array was "
+        return pali__fail(reading->error, PALI_ERROR_FORMAT,
+                          "pali_detections_from_coco: annotations is %s, an array was "
                           "expected", pali__json_kind_name(pali__json_kind(reading->annotations)));
     TRY(find_image(reading, pali__json_get(root, "images")));
     if (reading->mask_decoder) {
@@ -225,8 +229,8 @@ pali_status pali_detections_from_coco(pali_detections **out, const char *json, i
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_detections_from_coco: json is NULL");
     if (width < 0 || height < 0 || width > 65535 || height > 65535)
         return pali__fail(error, PALI_ERROR_ARGUMENT,
-                          "pali_detections_from_coco: the picture is %ld x %ld, expected sides of 0 to 65535", (long)width,
-                          (long)height);
+                          "pali_detections_from_coco: the picture is %ld x %ld, expected sides of 0 to 65535",
+                          (long)width, (long)height);
     pali_coco_options read;
     pali_coco_options_init(&read);
     TRY(pali__options_take(&read, sizeof read, options, "pali_coco_options", error));

@@ -140,7 +140,8 @@ static pali_status print_mask(struct writing *writing, const pali_detection *ite
     uint32_t *counts = NULL;
     size_t n_counts = 0;
     TRY(pali_mask_decoder_decode(writing->options->mask_decoder, item->seg, small, writing->error));
-    TRY(pali_segment_paste(writing->mask, small, item, writing->width, writing->height, PALI_SEGMENT_HARD, writing->error));
+    TRY(pali_segment_paste(writing->mask, small, item, writing->width, writing->height, PALI_SEGMENT_HARD,
+                           writing->error));
     TRY(pali_rle_encode(&counts, &n_counts, writing->mask, writing->width, writing->height, writing->error));
     *area = 0.0;
     for (size_t i = 1; i < n_counts; i += 2)
@@ -202,13 +203,13 @@ static pali_status print_all(struct writing *writing)
     return PALI_OK;
 }
 
-static pali_status check(const pali_coco_options *options, int32_t width, int32_t height, const pali_detections *detections,
-                         pali_error **error)
+static pali_status check(const pali_coco_options *options, int32_t width, int32_t height,
+                         const pali_detections *detections, pali_error **error)
 {
     if (width < 1 || height < 1 || width > 65535 || height > 65535)
         return pali__fail(error, PALI_ERROR_ARGUMENT,
-                          "pali_detections_to_coco: the picture is %ld x %ld, expected sides of 1 to 65535", (long)width,
-                          (long)height);
+                          "pali_detections_to_coco: the picture is %ld x %ld, expected sides of 1 to 65535",
+                          (long)width, (long)height);
     for (size_t i = 0; i < options->n_categories; i++)
         if (!options->categories || !options->categories[i])
             return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_coco_options: categories[%zu] is NULL", i);

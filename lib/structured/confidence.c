@@ -74,7 +74,8 @@ pali_status pali_detections_confidence(pali_confidence *confidences, const pali_
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_detections_confidence: the detections come from no text");
     for (size_t i = 0; i < n_ids; i++)
         if (isnan(logprobs[i]))
-            return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_detections_confidence: logprobs[%zu] is not a number", i);
+            return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_detections_confidence: logprobs[%zu] is not a number",
+                              i);
 
     size_t *ends = pali__calloc(n_ids + 1, sizeof *ends);
     if (!ends)

@@ -15,8 +15,8 @@ static pali_status check_label(const char *label, size_t index, pali_error **err
     const size_t size = strlen(label);
     if (label[strcspn(label, ";<>")] != '\0')
         return pali__fail(error, PALI_ERROR_ARGUMENT,
-                          "pali_detections_encode: the label of object %zu, \"%.200s\", contains ';', '<' or '>'", index,
-                          label);
+                          "pali_detections_encode: the label of object %zu, \"%.200s\", contains ';', '<' or '>'",
+                          index, label);
     if (size && (is_space(label[0]) || is_space(label[size - 1])))
         return pali__fail(error, PALI_ERROR_ARGUMENT,
                           "pali_detections_encode: the label of object %zu, \"%.200s\", begins or ends with a space",
@@ -41,8 +41,8 @@ static pali_status append_object(struct pali__text *text, const pali_detection *
     for (int i = 0; i < PALI__N_LOC; i++) {
         if (!isfinite(coordinates[i]))
             return pali__fail(error, PALI_ERROR_ARGUMENT,
-                              "pali_detections_encode: a coordinate of object %zu is %f, expected a finite number", index,
-                              coordinates[i]);
+                              "pali_detections_encode: a coordinate of object %zu is %f, expected a finite number",
+                              index, coordinates[i]);
         ok = ok && pali__text_printf(text, "<loc%04d>", loc_number(coordinates[i], scale));
     }
     for (int i = 0; item->seg && i < PALI__N_SEG; i++) {

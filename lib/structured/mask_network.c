@@ -3,10 +3,10 @@
  * The mask VQ-VAE of Ning et al. (https://arxiv.org/abs/2301.02229), as PaliGemma uses it (big_vision,
  * evaluators/proj/paligemma/transfers/segmentation.py and pp/proj/paligemma/segmentation.py):
  *
- *     16 indices -> codebook [4, 4, 512] -> conv 512→128, ReLU -> 2 blocks -> 4 × (transposed conv, ReLU), side 4 to 64,
- *     channels 128, 64, 32, 16 -> conv 16→1 -> mask [64, 64]
- *     mask -> 2(x - 1/2) -> 4 × (conv stride 2, ReLU), side 64 to 4, channels 16, 32, 64, 128 -> 2 blocks -> conv 128→512
- *     -> the nearest row of the codebook at each of the 16 places
+ *     16 indices -> codebook [4, 4, 512] -> conv 512→128, ReLU -> 2 blocks -> 4 × (transposed conv, ReLU), side
+ *     4 to 64, channels 128, 64, 32, 16 -> conv 16→1 -> mask [64, 64]
+ *     mask -> 2(x - 1/2) -> 4 × (conv stride 2, ReLU), side 64 to 4, channels 16, 32, 64, 128 -> 2 blocks
+ *     -> conv 128→512 -> the nearest row of the codebook at each of the 16 places
  *     block: x + conv1×1(relu(conv3×3(relu(conv3×3(x)))))
  *
  * Pixels are [channels, side, side]. A convolution is one matrix product: weights [n_out, n_in·side²] with the columns
@@ -162,15 +162,16 @@ static int32_t nearest_code(const struct pass *pass, int place)
     return best;
 }
 
-pali_status pali_mask_decoder_decode(const pali_mask_decoder *decoder, const int32_t *seg, float *mask, pali_error **error)
+pali_status pali_mask_decoder_decode(const pali_mask_decoder *decoder, const int32_t *seg, float *mask,
+                                     pali_error **error)
 {
     if (!decoder || !seg || !mask)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_decoder_decode: %s is NULL",
                           !decoder ? "decoder" : !seg ? "seg" : "mask");
     for (int i = 0; i < CODES; i++)
         if (seg[i] < 0 || seg[i] >= PALI_SEG_COUNT)
-            return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_decoder_decode: seg[%d] is %ld, expected 0 to %d", i,
-                              (long)seg[i], PALI_SEG_COUNT - 1);
+            return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_decoder_decode: seg[%d] is %ld, expected 0 to %d",
+                              i, (long)seg[i], PALI_SEG_COUNT - 1);
     struct pass pass;
     TRY(pass_begin(&pass, decoder, PALI__CODE_SIDE, error));
     for (int c = 0; c < PALI__CODE_WIDTH; c++)
@@ -187,7 +188,8 @@ pali_status pali_mask_decoder_decode(const pali_mask_decoder *decoder, const int
     return PALI_OK;
 }
 
-pali_status pali_mask_decoder_encode(const pali_mask_decoder *decoder, const float *mask, int32_t *seg, pali_error **error)
+pali_status pali_mask_decoder_encode(const pali_mask_decoder *decoder, const float *mask, int32_t *seg,
+                                     pali_error **error)
 {
     if (!decoder || !mask || !seg)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_mask_decoder_encode: %s is NULL",

@@ -41,7 +41,7 @@ struct pali_mask_decoder {
     const struct pali__kernels *kernels;
     bool has_encoder;
     float *codebook;               /* [PALI_SEG_COUNT, PALI__CODE_WIDTH] */
-    float *weight[PALI__N_LAYERS]; /* of a SAME or DOWN layer as in the file; of an UP layer [n_out, side, side, n_in] */
+    float *weight[PALI__N_LAYERS]; /* as in the file; of an UP layer [n_out, side, side, n_in] */
     float *bias[PALI__N_LAYERS];   /* [n_out] */
 };
 

@@ -85,8 +85,8 @@ static pali_status paste_soft(const struct area *area, const float *mask, pali_e
 static pali_status check_sides(const char *function, int32_t width, int32_t height, pali_error **error)
 {
     if (width < 1 || height < 1 || width > SIDE_LIMIT || height > SIDE_LIMIT)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "%s: the picture is %ld x %ld, expected sides of 1 to %d", function,
-                          (long)width, (long)height, SIDE_LIMIT);
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "%s: the picture is %ld x %ld, expected sides of 1 to %d",
+                          function, (long)width, (long)height, SIDE_LIMIT);
     return PALI_OK;
 }
 
@@ -98,7 +98,8 @@ pali_status pali_segment_paste(uint8_t *out, const float *mask, const pali_detec
                           !out ? "out" : !mask ? "mask" : "detection");
     TRY(check_sides("pali_segment_paste", width, height, error));
     if (form != PALI_SEGMENT_HARD && form != PALI_SEGMENT_SOFT)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_segment_paste: form is %d, expected a pali_segment_form", (int)form);
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_segment_paste: form is %d, expected a pali_segment_form",
+                          (int)form);
     memset(out, 0, (size_t)width * (size_t)height);
     int32_t box[4];
     if (!pali_detection_pixels(detection, width, height, form, box))

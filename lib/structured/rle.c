@@ -36,8 +36,7 @@ static pali_status check_sides(const char *function, int32_t width, int32_t heig
 {
     if (width < 0 || height < 0 || (int64_t)width * height > UINT32_MAX)
         return pali__fail(error, PALI_ERROR_ARGUMENT,
-                          "%s: the mask is %ld x %ld, expected sides of which neither is negative and at most 4294967295 "
-                          "pixels",
+                          "%s: the mask is %ld x %ld, expected no negative side and at most 4294967295 pixels",
                           function, (long)width, (long)height);
     return PALI_OK;
 }
@@ -83,7 +82,8 @@ pali_status pali_rle_decode(uint8_t *mask, const uint32_t *counts, size_t n_coun
     for (size_t i = 0; i < n_counts && total <= n_pixels; i++)
         total += counts[i];
     if (total != n_pixels)
-        return pali__fail(error, PALI_ERROR_FORMAT, "pali_rle_decode: the runs have %s than the %llu pixels of %ld x %ld",
+        return pali__fail(error, PALI_ERROR_FORMAT,
+                          "pali_rle_decode: the runs have %s than the %llu pixels of %ld x %ld",
                           total > n_pixels ? "more" : "fewer", (unsigned long long)n_pixels, (long)width, (long)height);
     uint64_t at = 0;
     for (size_t i = 0; i < n_counts; i++)

@@ -21,7 +21,10 @@ static uint32_t crc_of(const uint8_t *data, size_t size)
     return ~crc;
 }
 
-static uint32_t number(const uint8_t *at) { return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24; }
+static uint32_t number(const uint8_t *at)
+{
+    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
 
 /* For each entry of the directory whose member is inside the file. */
 static void mend(uint8_t *data, size_t size)

@@ -190,7 +190,8 @@ static void test_draw_errors(void)
     CHECK_FAILS(pali_detections_draw(detections, image, &options, &error), error, PALI_ERROR_ARGUMENT, "1.5");
     options.mask_opacity = 0.5;
     options.thickness = -2;
-    CHECK_FAILS(pali_detections_draw(detections, image, &options, &error), error, PALI_ERROR_ARGUMENT, "thickness is -2");
+    CHECK_FAILS(pali_detections_draw(detections, image, &options, &error), error, PALI_ERROR_ARGUMENT,
+                "thickness is -2");
     options.thickness = 0;
     options.text_scale = 1001;
     CHECK_FAILS(pali_detections_draw(detections, image, &options, &error), error, PALI_ERROR_ARGUMENT, "text_scale");
@@ -222,7 +223,8 @@ static void test_json(void)
     options.categories = categories;
     options.n_categories = 2;
     options.image_id = 7;
-    char *json = to_coco("x <loc0256><loc0512><loc0768><loc0640> cat ; <loc0000><loc0000><loc1023><loc1023> b\xff\\", &options);
+    char *json = to_coco("x <loc0256><loc0512><loc0768><loc0640> cat ; <loc0000><loc0000><loc1023><loc1023> b\xff\\",
+                         &options);
     const char *want =
         "{\"images\": [{\"id\": 7, \"width\": 80, \"height\": 50, \"file_name\": \"a \\\"b\\\"\\u000a.png\"}], "
         "\"categories\": [{\"id\": 1, \"name\": \"dog\"}, {\"id\": 2, \"name\": \"cat\"}, "
@@ -348,9 +350,11 @@ static void test_foreign_json(void)
     pali_coco_options options = PALI_COCO_OPTIONS_INIT;
     pali_detections *detections = NULL;
     pali_error *error = NULL;
-    CHECK_FAILS(pali_detections_from_coco(&detections, json, 0, 0, NULL, &error), error, PALI_ERROR_ARGUMENT, "2 images");
+    CHECK_FAILS(pali_detections_from_coco(&detections, json, 0, 0, NULL, &error), error, PALI_ERROR_ARGUMENT,
+                "2 images");
     options.image_id = 5;
-    CHECK_FAILS(pali_detections_from_coco(&detections, json, 0, 0, &options, &error), error, PALI_ERROR_ARGUMENT, "id 5");
+    CHECK_FAILS(pali_detections_from_coco(&detections, json, 0, 0, &options, &error), error, PALI_ERROR_ARGUMENT,
+                "id 5");
     options.image_id = 3;
     CHECK_OK(pali_detections_from_coco(&detections, json, 0, 0, &options, &error), error);
     CHECK(pali_detections_count(detections) == 2);
@@ -399,8 +403,8 @@ static void test_wrong_json(void)
     pali_error *error = NULL;
     options.mask_decoder = decoder;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        CHECK_FAILS(pali_detections_from_coco(&detections, cases[i].json, 2, 2, &options, &error), error, cases[i].status,
-                    cases[i].fragment);
+        CHECK_FAILS(pali_detections_from_coco(&detections, cases[i].json, 2, 2, &options, &error), error,
+                    cases[i].status, cases[i].fragment);
         CHECK_MSG(detections == NULL, "%s", cases[i].json);
     }
     CHECK_FAILS(pali_detections_from_coco(&detections, "{\"annotations\": []}", 0, 0, NULL, &error), error,

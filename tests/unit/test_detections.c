@@ -118,8 +118,8 @@ static void check_object(const char *text, const pali_detection *object, struct 
         CHECK(pali__json_int(pali__json_at(seg, i), &number) && number == object->seg[i]);
     CHECK_MSG(strcmp(object->label, pali__json_string(pali__json_get(want, "label"))) == 0, "%s: \"%s\"", text,
               object->label);
-    CHECK_MSG(pali__json_int(pali__json_get(want, "begin"), &number) && number == (int64_t)object->text_begin, "%s: %zu",
-              text, object->text_begin);
+    CHECK_MSG(pali__json_int(pali__json_get(want, "begin"), &number) && number == (int64_t)object->text_begin,
+              "%s: %zu", text, object->text_begin);
     CHECK_MSG(pali__json_int(pali__json_get(want, "end"), &number) && number == (int64_t)object->text_end, "%s: %zu",
               text, object->text_end);
 }
@@ -158,7 +158,8 @@ static void test_there_and_back(void)
             char text[256], *again = NULL;
             pali_detections *detections = NULL;
             pali_error *error = NULL;
-            snprintf(text, sizeof text, "<loc%04d><loc%04d><loc%04d><loc%04d>%s%s ; <loc0000><loc0001><loc0002><loc1023>",
+            snprintf(text, sizeof text,
+                     "<loc%04d><loc%04d><loc%04d><loc%04d>%s%s ; <loc0000><loc0001><loc0002><loc1023>",
                      n, n + 1, n + 2, n + 3, n % 8 ? "" : SEG_16, n % 16 ? "" : " b\xc3\xa4r");
             CHECK_OK(pali_detections_parse(&detections, text, &options, &error), error);
             CHECK_OK(pali_detections_encode(&again, pali_detections_get(detections, 0),

@@ -104,7 +104,8 @@ static void check_crop(const char *name, const pali_tensor *want)
     const pali_detection box = { y1 / 1023.0, x1 / 1023.0, y2 / 1023.0, x2 / 1023.0, "", NULL, 0, 0 };
     static float mask[N_PIXELS];
     pali_error *error = NULL;
-    CHECK_OK(pali_segment_crop(mask, picture->data, (int32_t)picture->shape[1], (int32_t)picture->shape[0], &box, &error),
+    CHECK_OK(pali_segment_crop(mask, picture->data, (int32_t)picture->shape[1], (int32_t)picture->shape[0], &box,
+                               &error),
              error);
     double largest = 0.0;
     for (int i = 0; i < N_PIXELS; i++)
@@ -177,11 +178,12 @@ static void test_arguments(void)
     seg[7] = -1;
     CHECK_FAILS(pali_mask_decoder_decode(decoder, seg, mask, &error), error, PALI_ERROR_ARGUMENT, "seg[7] is -1");
     CHECK_FAILS(pali_mask_decoder_encode(NULL, mask, seg, &error), error, PALI_ERROR_ARGUMENT, "decoder is NULL");
-    CHECK_FAILS(pali_segment_paste(pixels, mask, &whole, 0, 2, PALI_SEGMENT_SOFT, &error), error, PALI_ERROR_ARGUMENT, "0 x 2");
-    CHECK_FAILS(pali_segment_paste(pixels, mask, &whole, 2, 65536, PALI_SEGMENT_SOFT, &error), error, PALI_ERROR_ARGUMENT,
-                "65536");
-    CHECK_FAILS(pali_segment_paste(pixels, mask, &whole, 2, 2, (pali_segment_form)7, &error), error, PALI_ERROR_ARGUMENT,
-                "form is 7");
+    CHECK_FAILS(pali_segment_paste(pixels, mask, &whole, 0, 2, PALI_SEGMENT_SOFT, &error), error, PALI_ERROR_ARGUMENT,
+                "0 x 2");
+    CHECK_FAILS(pali_segment_paste(pixels, mask, &whole, 2, 65536, PALI_SEGMENT_SOFT, &error), error,
+                PALI_ERROR_ARGUMENT, "65536");
+    CHECK_FAILS(pali_segment_paste(pixels, mask, &whole, 2, 2, (pali_segment_form)7, &error), error,
+                PALI_ERROR_ARGUMENT, "form is 7");
     CHECK_FAILS(pali_segment_crop(mask, pixels, 2, 2, &none, &error), error, PALI_ERROR_ARGUMENT, "no pixels");
     CHECK_FAILS(pali_segment_crop(mask, NULL, 2, 2, &none, &error), error, PALI_ERROR_ARGUMENT, "NULL");
     pali_mask_decoder_free(NULL);

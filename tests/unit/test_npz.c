@@ -74,7 +74,8 @@ static void test_zip(void)
     check_changed(end + 16, "\xf0\xff\xff\x7f", 4, PALI_ERROR_FORMAT, "past its end record");
     check_changed(end + 16, "\x01\x00\x00\x00", 4, PALI_ERROR_FORMAT, "no entry at byte 1");
     check_changed(central + 8, "\x01", 1, PALI_ERROR_UNSUPPORTED, "\"a.weight.npy\" is encrypted");
-    check_changed(central + 10, "\x08", 1, PALI_ERROR_UNSUPPORTED, "\"a.weight.npy\" is compressed (method 8); np.savez");
+    check_changed(central + 10, "\x08", 1, PALI_ERROR_UNSUPPORTED,
+                  "\"a.weight.npy\" is compressed (method 8); np.savez");
     check_changed(central + 16, "\x00", 1, PALI_ERROR_FORMAT, "\"a.weight.npy\" is damaged");
     check_changed(central + 20, "\x00", 1, PALI_ERROR_FORMAT, "has two sizes");
     check_changed(central + 20, "\xff\xff\xff\x7f\xff\xff\xff\x7f", 8, PALI_ERROR_FORMAT, "has 2147483647 bytes");
@@ -185,15 +186,18 @@ static void test_headers(void)
     check_header("{\"shape\":(1,2),\"descr\":\"<f4\",\"fortran_order\":False}", 2, 8, 2, PALI_OK, NULL);
     check_header("{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }", 3, 8, 1, PALI_OK, NULL);
     check_header("{'descr': '<f4', 'fortran_order': False, 'shape': ()}", 1, 4, 0, PALI_OK, NULL);
-    check_header("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2)}", 1, 8, 0, PALI_ERROR_UNSUPPORTED, "Fortran");
+    check_header("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2)}", 1, 8, 0, PALI_ERROR_UNSUPPORTED,
+                 "Fortran");
     check_header("{'descr': '>f4', 'fortran_order': False, 'shape': (2,)}", 1, 8, 0, PALI_ERROR_UNSUPPORTED, ">f4");
     check_header("{'descr': '|O', 'fortran_order': False, 'shape': (2,)}", 1, 8, 0, PALI_ERROR_UNSUPPORTED, "|O");
-    check_header("{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", 1, 8, 0, PALI_ERROR_FORMAT, "8 bytes of data");
+    check_header("{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", 1, 8, 0, PALI_ERROR_FORMAT,
+                 "8 bytes of data");
     check_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4)}", 1, 8, 0,
                  PALI_ERROR_FORMAT, "header");
     check_header("{'descr': '<f4', 'fortran_order': False, 'shape': (900000000000000000, 90)}", 1, 8, 0,
                  PALI_ERROR_FORMAT, "bytes of data");
-    check_header("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 4, 8, 0, PALI_ERROR_UNSUPPORTED, "version 4");
+    check_header("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 4, 8, 0, PALI_ERROR_UNSUPPORTED,
+                 "version 4");
 }
 
 int main(void)

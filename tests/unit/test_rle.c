@@ -102,7 +102,8 @@ static void test_errors(void)
     CHECK_FAILS(pali_rle_decode(mask, runs, 2, 2, 2, &error), error, PALI_ERROR_FORMAT, "more than the 4 pixels");
     CHECK_FAILS(pali_rle_decode(mask, runs, 2, -1, 2, &error), error, PALI_ERROR_ARGUMENT, "-1 x 2");
     CHECK_FAILS(pali_rle_decode(NULL, runs, 2, 1, 2, &error), error, PALI_ERROR_ARGUMENT, "mask is NULL");
-    CHECK_FAILS(pali_rle_encode(&counts, &n_counts, mask, 100000, 100000, &error), error, PALI_ERROR_ARGUMENT, "100000");
+    CHECK_FAILS(pali_rle_encode(&counts, &n_counts, mask, 100000, 100000, &error), error, PALI_ERROR_ARGUMENT,
+                "100000");
     CHECK_FAILS(pali_rle_encode(&counts, &n_counts, NULL, 1, 1, &error), error, PALI_ERROR_ARGUMENT, "mask is NULL");
     CHECK_FAILS(pali_rle_to_text(&text, NULL, 1, &error), error, PALI_ERROR_ARGUMENT, "counts is NULL");
     CHECK_FAILS(pali_rle_from_text(&counts, &n_counts, NULL, &error), error, PALI_ERROR_ARGUMENT, "text is NULL");
