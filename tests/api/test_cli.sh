@@ -51,15 +51,25 @@ says 'unknown subcommand "nonsense"'
 expect 2 "$paligemma" --nonsense
 expect 0 "$paligemma" --version
 prints "paligemma 0."
+commands="
+generate
+score
+process
+forward
+tokenize
+detections
+mask
+attend
+explain
+diff
+bench
+info
+"
 expect 0 "$paligemma" --help
-for command in generate score process forward tokenize bench info mask attend explain diff; do
+for command in $commands; do
     prints " $command "
 done
-for command in generate score process forward tokenize bench info mask attend explain diff; do
-for command in generate process forward tokenize bench detections info mask attend explain diff; do
-    prints " $command "
-done
-for command in generate process forward tokenize bench detections info mask attend explain diff; do
+for command in $commands; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command

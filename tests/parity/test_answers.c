@@ -404,7 +404,7 @@ static void check_objects(const pali_generation *generation, struct json_object 
     pali_detections *found = NULL;
     pali_error *error = NULL;
 
-    CHECK_OK(pali_detections_parse(&found, pali_generation_text(generation, 0), &error), error);
+    CHECK_OK(pali_detections_parse(&found, pali_generation_text(generation, 0), NULL, &error), error);
     CHECK(pali_detections_count(found) > 0 || json_object_get_boolean(member(entry, "allow_empty")));
     for (size_t i = 0; i < pali_detections_count(found); i++) {
         const pali_detection *box = pali_detections_get(found, i);

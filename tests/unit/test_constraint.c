@@ -198,7 +198,7 @@ static size_t check_answer(const pali_processor *processor, const struct walk *w
     char *text = NULL;
 
     CHECK_OK(pali_processor_decode(processor, walk->ids, walk->n_ids, 1, &text, &error), error);
-    CHECK_OK(pali_detections_parse(&found, text, &error), error);
+    CHECK_OK(pali_detections_parse(&found, text, NULL, &error), error);
     size_t n = pali_detections_count(found);
     again[0] = '\0';
     write_again(again, sizeof again, found);
