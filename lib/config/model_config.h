@@ -11,6 +11,7 @@
 enum pali__text_family { PALI__GEMMA = 1, PALI__GEMMA2 = 2 };
 
 #define PALI__MAX_EOS 8
+#define PALI__MAX_IDS 1024 /* in a list of generation_config.json */
 #define PALI__MAX_LAYERS 512
 
 struct pali__text_config {
@@ -32,12 +33,30 @@ struct pali__vision_config {
     double layer_norm_eps;
 };
 
+/* Lists of token ids: list i is ids[starts[i]…starts[i + 1]). */
+struct pali__id_lists {
+    int64_t ids[PALI__MAX_IDS];
+    int starts[PALI__MAX_IDS + 1];
+    int n_lists, n_ids;
+};
+
+enum pali__early_stopping { PALI__STOP_BY_HEURISTIC = 0, PALI__STOP_WHEN_COMPLETE = 1, PALI__STOP_NEVER = 2 };
+
 struct pali__generation_config {
     int64_t eos_token_id[PALI__MAX_EOS];
     int n_eos;
     int64_t bos_token_id, pad_token_id, max_new_tokens /* 20 unless the file says */, top_k, num_beams;
     double temperature, top_p;
     bool do_sample;
+
+    double min_p, typical_p, repetition_penalty, length_penalty;
+    int64_t no_repeat_ngram_size, min_new_tokens, num_return_sequences;
+    enum pali__early_stopping early_stopping;
+    struct pali__id_lists bad_words;
+    int64_t suppress_tokens[PALI__MAX_IDS], begin_suppress_tokens[PALI__MAX_IDS], forced_eos_token_id[PALI__MAX_EOS];
+    int n_suppress, n_begin_suppress, n_forced_eos;
+    bool has_max_new_tokens, has_max_length, has_min_length; /* in the file */
+    const char *unserved; /* name of a field that would change answers and is not served; NULL: none. Static */
 };
 
 struct pali__preprocessor_config {

@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Order of the steps as in Transformers: temperature, top-k, top-p, softmax, draw. A draw takes one number from
- * SplitMix64 (Steele, Lea, Flood 2014), keyed by seed, row and step.
+ * Order of the steps as in Transformers: temperature, top-k, top-p, min-p, typical, softmax, draw. A draw takes one
+ * number from SplitMix64 (Steele, Lea, Flood 2014), keyed by seed, sample and step, and walks through the candidates in
+ * order of their ids: what differs a little between two machines then rarely changes which one is met.
  */
 #include "generate/sampler.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "core/memory.h"
+#include "generate/portable_math.h"
 
-pali_status pali__sampler_init(struct pali__sampler *sampler, double temperature, int64_t top_k, double top_p,
-                               uint64_t seed, int64_t vocab_size, pali_error **error)
+pali_status pali__sampler_init(struct pali__sampler *sampler, const struct pali__sampling *how, int64_t vocab_size,
+                               pali_error **error)
 {
-    size_t size;
+    size_t size = (size_t)vocab_size * sizeof *sampler->candidates;
 
-    *sampler = (struct pali__sampler){ .temperature = temperature, .top_p = top_p, .vocab_size = vocab_size,
-                                       .seed = seed };
-    sampler->top_k = top_k < 1 || top_k > vocab_size ? vocab_size : top_k;
-    if (temperature <= 0.0)
+    *sampler = (struct pali__sampler){ .how = *how, .vocab_size = vocab_size };
+    if (how->top_k < 1 || how->top_k > vocab_size)
+        sampler->how.top_k = vocab_size;
+    if (how->temperature <= 0.0)
         return PALI_OK;
-    size = (size_t)sampler->top_k * sizeof *sampler->candidates;
     sampler->candidates = pali__malloc(size);
-    sampler->weights = pali__malloc((size_t)sampler->top_k * sizeof *sampler->weights);
-    if (sampler->candidates && sampler->weights)
+    sampler->best = pali__malloc((size_t)sampler->how.top_k * sizeof *sampler->best);
+    if (sampler->candidates && sampler->best)
         return PALI_OK;
     pali__sampler_clear(sampler);
     return pali__no_memory(error, size);
@@ -32,68 +33,186 @@ pali_status pali__sampler_init(struct pali__sampler *sampler, double temperature
 void pali__sampler_clear(struct pali__sampler *sampler)
 {
     pali__free(sampler->candidates);
-    pali__free(sampler->weights);
+    pali__free(sampler->best);
     *sampler = (struct pali__sampler){ 0 };
 }
 
-static int64_t likeliest(const float *logits, int64_t n)
+static int64_t likeliest(const float *scores, int64_t n)
 {
-    int64_t best = 0;
+    float best_score = -INFINITY;
+    int64_t best = -1;
 
-    for (int64_t i = 1; i < n; i++)
-        if (logits[i] > logits[best])
+    for (int64_t i = 0; i < n; i++)
+        if (scores[i] > best_score) {
+            best_score = scores[i];
             best = i;
+        }
     return best;
 }
 
-/* True if `a` stands behind `b` in the order of likelihood. */
-static int is_behind(struct pali__candidate a, struct pali__candidate b)
+/* ---- top-k ---- */
+
+/* The k-th largest score: `best` is a heap of the k largest so far whose root is the smallest of them. */
+static float kth_score(struct pali__sampler *sampler, const float *scores, float temperature)
 {
-    return a.logit < b.logit || (a.logit == b.logit && a.id > b.id);
+    float *best = sampler->best;
+    int64_t k = sampler->how.top_k;
+
+    for (int64_t i = 0; i < k; i++)
+        best[i] = -INFINITY;
+    for (int64_t id = 0; id < sampler->vocab_size; id++) {
+        float score = scores[id] / temperature;
+        if (!(score > best[0]))
+            continue;
+        int64_t place = 0;
+        for (int64_t child = 1; child < k; child = 2 * place + 1) {
+            child += child + 1 < k && best[child + 1] < best[child];
+            if (!(best[child] < score))
+                break;
+            best[place] = best[child];
+            place = child;
+        }
+        best[place] = score;
+    }
+    return best[0];
 }
 
-/* A heap whose root is the least likely of the candidates. */
+/* The candidates, in order of their ids. All that equal the k-th are kept, as in Transformers. */
+static void collect(struct pali__sampler *sampler, const float *scores)
+{
+    float temperature = (float)sampler->how.temperature, smallest = -INFINITY, largest = -INFINITY;
+    int64_t n = 0;
+
+    if (sampler->how.top_k < sampler->vocab_size)
+        smallest = kth_score(sampler, scores, temperature);
+    for (int64_t id = 0; id < sampler->vocab_size; id++) {
+        float score = scores[id] / temperature;
+        if (!(score > -INFINITY && score >= smallest))
+            continue;
+        largest = score > largest ? score : largest;
+        sampler->candidates[n++] = (struct pali__candidate){ .id = id, .score = score };
+    }
+    for (int64_t i = 0; i < n; i++)
+        sampler->candidates[i].weight = pali__exp((double)sampler->candidates[i].score - (double)largest);
+    sampler->n_candidates = n;
+}
+
+static double total_weight(const struct pali__sampler *sampler)
+{
+    double total = 0.0;
+
+    for (int64_t i = 0; i < sampler->n_candidates; i++)
+        total += sampler->candidates[i].weight;
+    return total;
+}
+
+/* ---- taking candidates by their keys ---- */
+
+static bool comes_later(const struct pali__candidate *a, const struct pali__candidate *b)
+{
+    return a->key < b->key || (a->key == b->key && a->id > b->id);
+}
+
+/* Restores the heap, whose root comes first of all, below place `i`. */
 static void sift_down(struct pali__candidate *heap, int64_t n, int64_t i)
 {
-    for (;;) {
-        int64_t child = 2 * i + 1;
-        if (child >= n)
-            return;
-        if (child + 1 < n && is_behind(heap[child + 1], heap[child]))
-            child++;
-        if (!is_behind(heap[child], heap[i]))
-            return;
-        struct pali__candidate moved = heap[i];
+    struct pali__candidate moved = heap[i];
+
+    for (int64_t child = 2 * i + 1; child < n; child = 2 * i + 1) {
+        child += child + 1 < n && comes_later(&heap[child], &heap[child + 1]);
+        if (!comes_later(&moved, &heap[child]))
+            break;
         heap[i] = heap[child];
-        heap[child] = moved;
         i = child;
     }
+    heap[i] = moved;
 }
 
-/* The top_k likeliest, likeliest first. */
-static void collect(struct pali__sampler *sampler, const float *logits)
+/*
+ * Keeps the candidates of the largest keys: as long as those before weigh less than `share` of all, and with
+ * `equals_too` whatever has the key of the last. They end up in order of their ids.
+ */
+static void keep_first(struct pali__sampler *sampler, double share, bool equals_too)
 {
     struct pali__candidate *heap = sampler->candidates;
-    int64_t k = sampler->top_k;
+    double wanted = share * total_weight(sampler), taken = 0.0;
+    int64_t n = sampler->n_candidates, left = n;
 
-    for (int64_t id = 0; id < k; id++)
-        heap[id] = (struct pali__candidate){ logits[id], id };
-    for (int64_t i = k / 2; i-- > 0;)
-        sift_down(heap, k, i);
-    for (int64_t id = k; id < sampler->vocab_size; id++) {
-        struct pali__candidate candidate = { logits[id], id };
-        if (is_behind(heap[0], candidate)) {
-            heap[0] = candidate;
-            sift_down(heap, k, 0);
-        }
+    for (int64_t i = n / 2; i-- > 0;)
+        sift_down(heap, n, i);
+    while (left > 0 && (left == n || taken < wanted || (equals_too && heap[0].key == heap[left].key))) {
+        struct pali__candidate first = heap[0];
+        heap[0] = heap[--left];
+        heap[left] = first;
+        sift_down(heap, left, 0);
+        taken += first.weight;
     }
-    for (int64_t n = k - 1; n > 0; n--) { /* heap sort: the least likely goes to the end */
-        struct pali__candidate last = heap[0];
-        heap[0] = heap[n];
-        heap[n] = last;
-        sift_down(heap, n, 0);
+    n -= left;
+    memmove(heap, heap + left, (size_t)n * sizeof *heap);
+    sampler->n_candidates = n;
+
+    for (int64_t i = 0; i < n; i++)
+        heap[i].key = (double)heap[i].id;
+    for (int64_t i = n / 2; i-- > 0;)
+        sift_down(heap, n, i);
+    for (left = n - 1; left > 0; left--) { /* heap sort: the largest id goes to the end */
+        struct pali__candidate largest = heap[0];
+        heap[0] = heap[left];
+        heap[left] = largest;
+        sift_down(heap, left, 0);
     }
 }
+
+static void keep_top_p(struct pali__sampler *sampler)
+{
+    for (int64_t i = 0; i < sampler->n_candidates; i++)
+        sampler->candidates[i].key = sampler->candidates[i].weight;
+    keep_first(sampler, sampler->how.top_p, false);
+}
+
+/* The likeliest weighs 1, so that a weight is the ratio that min_p bounds. */
+static void keep_min_p(struct pali__sampler *sampler)
+{
+    double largest = 0.0;
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < sampler->n_candidates; i++)
+        largest = sampler->candidates[i].weight > largest ? sampler->candidates[i].weight : largest;
+    for (int64_t i = 0; i < sampler->n_candidates; i++)
+        if (!(sampler->candidates[i].weight < sampler->how.min_p * largest))
+            sampler->candidates[n++] = sampler->candidates[i];
+    sampler->n_candidates = n;
+}
+
+/* Those whose surprise is nearest to the distribution's entropy (Meister et al. 2023, arXiv 2202.00666). */
+static void keep_typical(struct pali__sampler *sampler)
+{
+    double total = total_weight(sampler), entropy = 0.0;
+
+    for (int64_t i = 0; i < sampler->n_candidates; i++) {
+        struct pali__candidate *candidate = &sampler->candidates[i];
+        candidate->key = candidate->weight > 0.0 ? -pali__log(candidate->weight / total) : INFINITY;
+        if (candidate->weight > 0.0)
+            entropy += candidate->key * candidate->weight / total;
+    }
+    for (int64_t i = 0; i < sampler->n_candidates; i++)
+        sampler->candidates[i].key = -fabs(sampler->candidates[i].key - entropy);
+    keep_first(sampler, sampler->how.typical_p, true);
+}
+
+double pali__sampler_warp(struct pali__sampler *sampler, const float *scores)
+{
+    collect(sampler, scores);
+    if (sampler->how.top_p < 1.0)
+        keep_top_p(sampler);
+    if (sampler->how.min_p > 0.0)
+        keep_min_p(sampler);
+    if (sampler->how.typical_p < 1.0)
+        keep_typical(sampler);
+    return total_weight(sampler);
+}
+
+/* ---- the draw ---- */
 
 static uint64_t split_mix(uint64_t state)
 {
@@ -104,33 +223,29 @@ static uint64_t split_mix(uint64_t state)
 }
 
 /* In [0, 1). */
-static double uniform(uint64_t seed, int64_t row, int64_t step)
+static double uniform(uint64_t seed, int64_t sample, int64_t step)
 {
-    uint64_t bits = split_mix(split_mix(split_mix(seed) ^ (uint64_t)row) ^ (uint64_t)step);
+    uint64_t bits = split_mix(split_mix(split_mix(seed) ^ (uint64_t)sample) ^ (uint64_t)step);
 
     return (double)(bits >> 11) * 0x1p-53;
 }
 
-int64_t pali__sampler_choose(struct pali__sampler *sampler, const float *logits, int64_t row, int64_t step)
+int64_t pali__sampler_choose(struct pali__sampler *sampler, const float *scores, int64_t sample, int64_t step)
 {
-    double total = 0.0, kept = 0.0, drawn;
-    int64_t n_kept = 0;
+    int64_t last = -1;
+    double drawn;
 
-    if (sampler->temperature <= 0.0)
-        return likeliest(logits, sampler->vocab_size);
-    collect(sampler, logits);
-    for (int64_t i = 0; i < sampler->top_k; i++) {
-        double distance = (double)sampler->candidates[i].logit - (double)sampler->candidates[0].logit;
-        sampler->weights[i] = exp(distance / sampler->temperature);
-        total += sampler->weights[i];
-    }
-    while (n_kept < sampler->top_k && (n_kept == 0 || kept < sampler->top_p * total))
-        kept += sampler->weights[n_kept++];
-    drawn = uniform(sampler->seed, row, step) * kept;
-    for (int64_t i = 0; i < n_kept; i++) {
-        drawn -= sampler->weights[i];
+    if (sampler->how.temperature <= 0.0)
+        return likeliest(scores, sampler->vocab_size);
+    drawn = pali__sampler_warp(sampler, scores) * uniform(sampler->how.seed, sample, step);
+    for (int64_t i = 0; i < sampler->n_candidates; i++) {
+        const struct pali__candidate *candidate = &sampler->candidates[i];
+        if (!(candidate->weight > 0.0))
+            continue;
+        last = candidate->id;
+        drawn -= candidate->weight;
         if (drawn < 0.0)
-            return sampler->candidates[i].id;
+            break;
     }
-    return sampler->candidates[n_kept - 1].id;
+    return last;
 }

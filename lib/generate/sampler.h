@@ -1,32 +1,48 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From logits to the next token: the likeliest, or one drawn (PARITY §13). */
+/* From scores to the next token: the likeliest, or one drawn (PARITY §13). */
 #ifndef PALI_GENERATE_SAMPLER_H
 #define PALI_GENERATE_SAMPLER_H
 
 #include "core/error.h"
 
+/* A token that may be drawn. */
 struct pali__candidate {
-    float logit;
     int64_t id;
+    float score;   /* logit / temperature */
+    double weight; /* its probability over that of the likeliest */
+    double key;    /* what the candidates are being ordered by */
+};
+
+struct pali__sampling {
+    double temperature; /* 0: greedy */
+    int64_t top_k;      /* below 1: all */
+    double top_p;       /* 1: all */
+    double min_p;       /* 0: all */
+    double typical_p;   /* 1: all */
+    uint64_t seed;
 };
 
 struct pali__sampler {
-    double temperature; /* 0: greedy */
-    double top_p;       /* 1: all */
-    int64_t top_k;      /* candidates at the most, 1…vocabulary */
+    struct pali__sampling how;
     int64_t vocab_size;
-    uint64_t seed;
-    struct pali__candidate *candidates; /* [top_k]; NULL when greedy */
-    double *weights;                    /* [top_k] */
+    struct pali__candidate *candidates; /* [vocabulary]; NULL when greedy */
+    int64_t n_candidates;               /* of the last warp */
+    float *best;                        /* [top_k] */
 };
 
 /* `top_k` below 1 or above the vocabulary means all of it. */
-pali_status pali__sampler_init(struct pali__sampler *sampler, double temperature, int64_t top_k, double top_p,
-                               uint64_t seed, int64_t vocab_size, pali_error **error);
+pali_status pali__sampler_init(struct pali__sampler *sampler, const struct pali__sampling *how, int64_t vocab_size,
+                               pali_error **error);
 void pali__sampler_clear(struct pali__sampler *sampler); /* of a zeroed one: nothing */
 
-/* The token that follows in `row` as its new token number `step`. The draw depends on seed, row and step alone, so
- * neither the batch nor the number of threads changes it. Allocates nothing. Among equals the lowest id wins. */
-int64_t pali__sampler_choose(struct pali__sampler *sampler, const float *logits, int64_t row, int64_t step);
+/* Leaves in `candidates`, in order of their ids, what may be drawn; returns the sum of their weights. */
+double pali__sampler_warp(struct pali__sampler *sampler, const float *scores);
+
+/*
+ * The token that follows as number `step` of answer `sample` to its prompt; -1 if all scores are -infinity (or NaN).
+ * The draw is a function of the scores, the seed, sample and step alone: neither the batch nor the number of threads
+ * changes it. Greedy: among equals the lowest id wins. Allocates nothing.
+ */
+int64_t pali__sampler_choose(struct pali__sampler *sampler, const float *scores, int64_t sample, int64_t step);
 
 #endif
