@@ -140,7 +140,7 @@ static void sample(const char *fixture)
         pali_generation *generation = NULL;
         size_t count = 0;
         options.temperature = round == 0 ? 0.0 : 2.0;
-        options.top_k = round == 3 ? 1 : 50;
+        options.top_k = round == 0 ? 0 : round == 3 ? 1 : 50;
         options.seed = 7;
         CHECK_OK(pali_generate(&generation, model, inputs, &options, &error), error);
         const int64_t *ids = pali_generation_token_ids(generation, 0, &count);
