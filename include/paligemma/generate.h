@@ -137,7 +137,7 @@ typedef struct pali_generate_options {
 #define PALI_GENERATE_OPTIONS_INIT                                                                                     \
     { sizeof(pali_generate_options), 0, 0.0, 0, 0.0, 0, 0, NULL, NULL, NULL, NULL, NULL,                               \
       0.0, 0.0, 0.0, 0.0, 0.0, 0, NULL, 0, NULL, 0, NULL, 0, 0, NULL, 0, NULL, 0,                                      \
-      1, 0, 1.0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 1.0, { 0, 0, 0, 0, 0, 0, 0, 0 } }
+      0, 0, 1.0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 1.0, { 0, 0, 0, 0, 0, 0, 0, 0 } }
 PALI_API void pali_generate_options_init(pali_generate_options *options);
 
 /** The answers to a batch. Immutable. */

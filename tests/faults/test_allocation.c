@@ -146,6 +146,7 @@ static pali_status apply_processor(const char *folder, pali_error **error)
 static pali_status run_model(const char *folder, pali_error **error)
 {
     static const int64_t heads[1] = { -1 };
+    static const char *const stops[] = { "zz" };
     pali_model *model = NULL;
     pali_processor *processor = NULL;
     pali_image *image = NULL;
@@ -167,6 +168,8 @@ static pali_status run_model(const char *folder, pali_error **error)
     forward_options.n_attention_heads = 1;
     forward_options.logits_to_keep = 1;
     generate_options.max_new_tokens = 3;
+    generate_options.stop_strings = stops;
+    generate_options.n_stop_strings = 1;
 
     pali_status status = pali_model_load(&model, folder, &model_options, error);
     if (status == PALI_OK)
@@ -312,6 +315,58 @@ static pali_status make_constraints(const char *folder, pali_error **error)
     return status;
 }
 
+/* With what each way of generating has of its own: 0 sampled, best of several; 1 beams, several of them. */
+static pali_status generate_answers(const char *folder, int way, pali_error **error)
+{
+    static const int64_t ids[] = { 40, 41 };
+    static const pali_token_list word = { ids, 2 };
+    static int64_t prompt[] = { 2, 30, 31, 5 }, mask[] = { 1, 1, 1, 1 };
+    static const int64_t shape[2] = { 1, 4 };
+    pali_tensor prompt_view = pali_tensor_view(prompt, PALI_INT64, 2, shape);
+    pali_tensor mask_view = pali_tensor_view(mask, PALI_INT64, 2, shape);
+    pali_model *model = NULL;
+    pali_inputs *inputs = NULL;
+    pali_generation *answer = NULL;
+    pali_model_options model_options = PALI_MODEL_OPTIONS_INIT;
+    pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
+    model_options.threads = 1;
+    options.max_new_tokens = 4;
+    options.num_return_sequences = 2;
+    options.temperature = way == 0 ? 1.0 : 0.0;
+    options.top_p = way == 0 ? 0.9 : 0.0;
+    options.best_of = way == 0 ? 3 : 0;
+    options.num_beams = way == 0 ? 1 : 3;
+    options.repetition_penalty = 1.1;
+    options.force_words = &word;
+    options.n_force_words = 1;
+    options.top_logprobs = 2;
+
+    pali_status status = pali_model_load(&model, folder, &model_options, error);
+    if (status == PALI_OK)
+        status = pali_inputs_create(&inputs, error);
+    if (status == PALI_OK)
+        status = pali_inputs_set(inputs, "input_ids", &prompt_view, error);
+    if (status == PALI_OK)
+        status = pali_inputs_set(inputs, "attention_mask", &mask_view, error);
+    if (status == PALI_OK)
+        status = pali_generate(&answer, model, inputs, &options, error);
+    CHECK(status != PALI_OK || pali_generation_rows(answer) == 2);
+    pali_generation_free(answer);
+    pali_inputs_free(inputs);
+    pali_model_free(model);
+    return status;
+}
+
+static pali_status sample_answers(const char *folder, pali_error **error)
+{
+    return generate_answers(folder, 0, error);
+}
+
+static pali_status search_answers(const char *folder, pali_error **error)
+{
+    return generate_answers(folder, 1, error);
+}
+
 static pali_status convert_model(const char *folder, pali_error **error)
 {
     pali_model *model = NULL;
@@ -451,6 +506,8 @@ int main(void)
         run_scenario("conversion", convert_model, folder);
         run_scenario("model", run_model, folder);
         run_scenario("answers", constrain_and_score, folder);
+        run_scenario("samples", sample_answers, folder);
+        run_scenario("beams", search_answers, folder);
     }
     return test_report("test_allocation");
 }
