@@ -10,8 +10,9 @@ import pathlib
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, PaliGemmaForConditionalGeneration
+from transformers import AutoProcessor, AutoTokenizer, PaliGemmaForConditionalGeneration
 from transformers.generation.stopping_criteria import StopStringCriteria
 
 from small_tokenizer import EOS_ID, PAD_ID
@@ -113,6 +114,34 @@ def stop_cases():
     return cases
 
 
+STOP_ANSWERS = [
+    ("00.png", "caption en", [" a", "zzz"], 1), ("00.png", "caption en", ["e c", "quare"], 1),
+    ("01.jpg", "caption en", ["and a"], 1), ("02.png", "caption en", ["\na"], 1), ("02.png", "caption en", ["nd"], 3),
+    ("03.jpg", "detect red circle", ["><loc"], 1), ("03.jpg", "caption en", [","], 4), ("04.png", "caption en", ["<eos>"], 1),
+    ("05.jpg", "caption en", ["<eos>", "and"], 2),
+]
+
+
+def stop_answers():
+    """What the demonstration model answers to its test pictures with stop strings, beams included."""
+    path = DATA.parent.parent / "examples" / "tiny" / "model"
+    model = PaliGemmaForConditionalGeneration.from_pretrained(path, dtype=torch.float32).eval()
+    processor = AutoProcessor.from_pretrained(path, use_fast=False)
+    cases = []
+    for picture, prompt, strings, beams in STOP_ANSWERS:
+        image = Image.open(DATA / "tiny" / picture).convert("RGB")
+        inputs = processor(images=image, text=prompt, return_tensors="pt")
+        out = model.generate(**inputs, do_sample=False, max_new_tokens=40, stop_strings=strings, num_beams=beams,
+                             num_return_sequences=beams, tokenizer=processor.tokenizer, return_dict_in_generate=True,
+                             output_scores=True)
+        answers = out.sequences[:, inputs["input_ids"].shape[1]:].tolist()
+        if beams > 1:
+            answers = [ids[:int((rows >= 0).sum())] for ids, rows in zip(answers, out.beam_indices)]
+        cases.append({"image": picture, "prompt": prompt, "stop_strings": strings, "num_beams": beams,
+                      "token_ids": answers, "texts": processor.batch_decode(answers, skip_special_tokens=True)})
+    return cases
+
+
 # ---- whole answers
 
 def greedy_runs(plain):
@@ -197,6 +226,7 @@ def main():
             print(name, case, *[len(runs) for runs in cases["rows"]])
     write(DATA / "generation" / "scores.json", score_cases(model))
     write(DATA / "generation" / "stop_strings.json", stop_cases())
+    write(DATA / "generation" / "stop_answers.json", stop_answers())
 
 
 if __name__ == "__main__":
