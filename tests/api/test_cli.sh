@@ -409,6 +409,48 @@ for key in suffixes suffix logprob mean_logprob token_ids token_logprobs; do pri
 expect 1 "$paligemma" score -m "$model" -i "$picture" -p "caption en" --suffix "" --without-eos
 says "suffix 0 has no tokens"
 
+# ---- generate: options
+ask() {
+    status=$1
+    shift
+    expect "$status" "$paligemma" generate -m "$model" -i "$picture" -p "caption en" "$@"
+}
+ask 0 --max-new-tokens 3 --json
+prints '"finish_reason": "'
+ask 0 --max-new-tokens 3 --json --logprobs --top-logprobs 2 --repetition-penalty 1.2 --no-repeat-ngram-size 2 \
+    --presence-penalty 0.1 --frequency-penalty 0.1 --logit-bias 5:-1.5 --logit-bias 6:-inf --bad-words zebra \
+    --min-new-tokens 2
+for key in score logprobs top_logprobs; do prints "\"$key\": "; done
+ask 0 --max-new-tokens 4 --num-beams 3 --num-return-sequences 2 --length-penalty 0.5 --early-stopping true
+[ "$(wc -l <"$out")" -eq 2 ] || fail "two answers are not two lines"
+ask 0 --max-new-tokens 4 --temperature 1 --top-k -1 --top-p 0.9 --min-p 0.01 --typical-p 0.9 --best-of 4 \
+    --num-return-sequences 3 --json
+prints '"answers": [{'
+ask 0 --max-new-tokens 9 --force-words " zebra"
+prints " zebra"
+ask 0 --max-new-tokens 9 --stop zebra --force-words " zebra" --json
+prints '"finish_reason": "stop_string"'
+ask 0 --max-new-tokens 9 --eos-token-id 5 --eos-token-id 1
+ask 1 --top-k 3
+says "top_k is without effect"
+ask 1 --logit-bias 99999999:1
+says "logit_bias"
+ask 1 --num-return-sequences 2
+says "one answer"
+ask 2 --num-beams 2 --temperature 1
+says "exclude each other"
+ask 2 --logprobs
+says "need --json"
+ask 2 --early-stopping often
+says "true, false or never"
+for wrong in 5 :1 5: 5:nan 5:1x; do
+    ask 2 --logit-bias $wrong
+    says "ID:BIAS"
+done
+ask 2 --eos-token-id one
+says "token id"
+ask 2 --num-beams 65
+
 # ---- output that nobody takes
 if [ -w /dev/full ]; then
     checks=$((checks + 1))

@@ -262,7 +262,10 @@ static void test_other_files(void)
     clear();
     put("generation_config.json", "{\"_from_model_config\":true,\"bos_token_id\":3,\"eos_token_id\":[1,107,9],"
                                   "\"pad_token_id\":4,\"max_new_tokens\":64,\"do_sample\":true,\"temperature\":0.7,"
-                                  "\"top_k\":5,\"top_p\":0.9,\"num_beams\":2}");
+                                  "\"top_k\":5,\"top_p\":0.9,\"num_beams\":2,\"suppress_tokens\":[],"
+                                  "\"begin_suppress_tokens\":[7,8],\"forced_eos_token_id\":1,"
+                                  "\"bad_words_ids\":[[6],[7,8]],\"early_stopping\":\"never\",\"min_p\":0.25,"
+                                  "\"penalty_alpha\":0.6,\"max_length\":99,\"num_beam_groups\":1}");
     put("preprocessor_config.json", "{\"do_convert_rgb\":null,\"size\":{\"height\":448,\"width\":448},\"resample\":3,"
                                     "\"image_mean\":[0.1,0.2,0.3],\"image_std\":[1,2,3],\"rescale_factor\":0.5,"
                                     "\"do_normalize\":false,\"image_seq_length\":1024}");
@@ -276,6 +279,11 @@ static void test_other_files(void)
     CHECK(s->generation.pad_token_id == 4 && s->generation.max_new_tokens == 64 && s->generation.do_sample);
     CHECK(s->generation.temperature == 0.7 && s->generation.top_k == 5 && s->generation.top_p == 0.9);
     CHECK(s->generation.num_beams == 2 && get_int(config, "generation_config.eos_token_id.2") == 9);
+    CHECK(s->generation.n_suppress == 0 && s->generation.n_begin_suppress == 2 && s->generation.n_forced_eos == 1);
+    CHECK(s->generation.bad_words.n_lists == 2 && s->generation.bad_words.n_ids == 3);
+    CHECK(s->generation.bad_words.starts[1] == 1 && s->generation.bad_words.ids[2] == 8);
+    CHECK(s->generation.early_stopping == PALI__STOP_NEVER && s->generation.min_p == 0.25);
+    CHECK(strcmp(s->generation.unserved, "penalty_alpha") == 0 && s->generation.has_max_length);
     CHECK(get_int(config, "eos_token_id") == 1);
     CHECK(s->preprocessor.image_mean[1] == 0.2 && s->preprocessor.image_std[2] == 3 && !s->preprocessor.do_normalize);
     CHECK(s->preprocessor.rescale_factor == 0.5 && get_int(config, "preprocessor_config.size.height") == 448);
@@ -444,6 +452,13 @@ static void test_refused_others(void)
         { GENERATION("\"temperature\":-0.5"), BAD, "generation_config.temperature" },
         { GENERATION("\"num_beams\":0"), BAD, "generation_config.num_beams" },
         { GENERATION("\"do_sample\":\"yes\""), BAD, "generation_config.do_sample" },
+        { GENERATION("\"min_p\":1.5"), BAD, "generation_config.min_p" },
+        { GENERATION("\"num_return_sequences\":0"), BAD, "generation_config.num_return_sequences" },
+        { GENERATION("\"length_penalty\":\"1\""), BAD, "generation_config.length_penalty is a string" },
+        { GENERATION("\"early_stopping\":3"), BAD, "generation_config.early_stopping" },
+        { GENERATION("\"suppress_tokens\":[1,\"a\"]"), BAD, "generation_config.suppress_tokens" },
+        { GENERATION("\"bad_words_ids\":7"), BAD, "generation_config.bad_words_ids" },
+        { GENERATION("\"max_length\":-1"), BAD, "generation_config.max_length" },
         { PREPROCESSOR("\"size\":{\"height\":224,\"width\":224}"), BAD,
           "size is 224x224, vision_config.image_size (448)" },
         { PREPROCESSOR("\"size\":{\"shortest_edge\":448}"), OTHER, "size is an object without them" },
