@@ -5,15 +5,23 @@
 
 #include "generate/portable_math.h"
 
+/* In blocks, so that the exponentials are vectorized; their sum keeps its order. */
+#define BLOCK 64
+
 double pali__log_normalizer(const float *logits, int64_t n)
 {
     float largest = logits[0];
-    double sum = 0.0;
+    double sum = 0.0, terms[BLOCK];
 
     for (int64_t i = 1; i < n; i++)
         largest = logits[i] > largest ? logits[i] : largest;
-    for (int64_t i = 0; i < n; i++)
-        sum += pali__exp((double)logits[i] - (double)largest);
+    for (int64_t first = 0; first < n; first += BLOCK) {
+        int64_t size = n - first < BLOCK ? n - first : BLOCK;
+        for (int64_t i = 0; i < size; i++)
+            terms[i] = pali__exp((double)logits[first + i] - (double)largest);
+        for (int64_t i = 0; i < size; i++)
+            sum += terms[i];
+    }
     return (double)largest + pali__log(sum);
 }
 

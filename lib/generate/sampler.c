@@ -106,68 +106,69 @@ static double total_weight(const struct pali__sampler *sampler)
     return total;
 }
 
-/* ---- taking candidates by their keys ---- */
+/* ---- keeping a share of the probability ---- */
 
-static bool comes_later(const struct pali__candidate *a, const struct pali__candidate *b)
+/* Floats as numbers of the same order. */
+static uint32_t ordered(float value)
 {
-    return a->key < b->key || (a->key == b->key && a->id > b->id);
-}
+    uint32_t bits;
 
-/* Restores the heap, whose root comes first of all, below place `i`. */
-static void sift_down(struct pali__candidate *heap, int64_t n, int64_t i)
-{
-    struct pali__candidate moved = heap[i];
-
-    for (int64_t child = 2 * i + 1; child < n; child = 2 * i + 1) {
-        child += child + 1 < n && comes_later(&heap[child], &heap[child + 1]);
-        if (!comes_later(&moved, &heap[child]))
-            break;
-        heap[i] = heap[child];
-        i = child;
-    }
-    heap[i] = moved;
+    value += 0.0f; /* -0 is 0 */
+    memcpy(&bits, &value, sizeof bits);
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
 /*
- * Keeps the candidates of the largest keys: as long as those before weigh less than `share` of all, and with
- * `equals_too` whatever has the key of the last. They end up in order of their ids.
+ * The largest key such that candidates of this key or larger ones weigh at least `wanted`; `*above` is what the larger
+ * ones weigh, less than `wanted`. Found 11, 11 and 10 bits at a time from the weights of all values of these bits.
  */
-static void keep_first(struct pali__sampler *sampler, double share, bool equals_too)
+static uint32_t find_threshold(const struct pali__sampler *sampler, double wanted, double *above)
 {
-    struct pali__candidate *heap = sampler->candidates;
-    double wanted = share * total_weight(sampler), taken = 0.0;
-    int64_t n = sampler->n_candidates, left = n;
+    uint32_t found = 0, mask = 0;
 
-    for (int64_t i = n / 2; i-- > 0;)
-        sift_down(heap, n, i);
-    while (left > 0 && (left == n || taken < wanted || (equals_too && heap[0].key == heap[left].key))) {
-        struct pali__candidate first = heap[0];
-        heap[0] = heap[--left];
-        heap[left] = first;
-        sift_down(heap, left, 0);
-        taken += first.weight;
+    *above = 0.0;
+    for (int shift = 21; shift >= 0; shift = shift == 21 ? 10 : shift - 10) {
+        uint32_t n = shift == 0 ? 1024 : 2048, place = n - 1;
+        double weights[2048] = { 0.0 };
+        for (int64_t i = 0; i < sampler->n_candidates; i++) {
+            const struct pali__candidate *candidate = &sampler->candidates[i];
+            if ((candidate->key & mask) == found)
+                weights[(candidate->key >> shift) & (n - 1)] += candidate->weight;
+        }
+        for (; place > 0 && *above + weights[place] < wanted; place--)
+            *above += weights[place];
+        found |= place << shift;
+        mask |= (n - 1) << shift;
     }
-    n -= left;
-    memmove(heap, heap + left, (size_t)n * sizeof *heap);
+    return found;
+}
+
+/* Keeps the candidates of the largest keys, as long as those before weigh less than `share` of all; among equals the
+ * lowest ids, or with `equals_too` all that have the last key. */
+static void keep_share(struct pali__sampler *sampler, double share, bool equals_too)
+{
+    double wanted = share * total_weight(sampler), taken;
+    uint32_t threshold = find_threshold(sampler, wanted, &taken);
+    int64_t n = 0;
+
+    if (!(wanted > 0.0))
+        return;
+    for (int64_t i = 0; i < sampler->n_candidates; i++) {
+        struct pali__candidate candidate = sampler->candidates[i];
+        bool is_last = candidate.key == threshold && (equals_too || taken < wanted);
+        if (is_last)
+            taken += candidate.weight;
+        if (is_last || candidate.key > threshold)
+            sampler->candidates[n++] = candidate;
+    }
     sampler->n_candidates = n;
-
-    for (int64_t i = 0; i < n; i++)
-        heap[i].key = (double)heap[i].id;
-    for (int64_t i = n / 2; i-- > 0;)
-        sift_down(heap, n, i);
-    for (left = n - 1; left > 0; left--) { /* heap sort: the largest id goes to the end */
-        struct pali__candidate largest = heap[0];
-        heap[0] = heap[left];
-        heap[left] = largest;
-        sift_down(heap, left, 0);
-    }
 }
 
 static void keep_top_p(struct pali__sampler *sampler)
 {
     for (int64_t i = 0; i < sampler->n_candidates; i++)
-        sampler->candidates[i].key = sampler->candidates[i].weight;
-    keep_first(sampler, sampler->how.top_p, false);
+        sampler->candidates[i].key = ordered(sampler->candidates[i].score);
+    keep_share(sampler, sampler->how.top_p, false);
 }
 
 /* The likeliest weighs 1, so that a weight is the ratio that min_p bounds. */
@@ -187,17 +188,21 @@ static void keep_min_p(struct pali__sampler *sampler)
 /* Those whose surprise is nearest to the distribution's entropy (Meister et al. 2023, arXiv 2202.00666). */
 static void keep_typical(struct pali__sampler *sampler)
 {
-    double total = total_weight(sampler), entropy = 0.0;
+    double total = total_weight(sampler), log_total = pali__log(total), entropy = 0.0;
+    float largest = -INFINITY;
 
+    for (int64_t i = 0; i < sampler->n_candidates; i++)
+        largest = sampler->candidates[i].score > largest ? sampler->candidates[i].score : largest;
+    for (int64_t i = 0; i < sampler->n_candidates; i++) {
+        const struct pali__candidate *candidate = &sampler->candidates[i];
+        entropy += candidate->weight / total * (log_total + (double)largest - (double)candidate->score);
+    }
     for (int64_t i = 0; i < sampler->n_candidates; i++) {
         struct pali__candidate *candidate = &sampler->candidates[i];
-        candidate->key = candidate->weight > 0.0 ? -pali__log(candidate->weight / total) : INFINITY;
-        if (candidate->weight > 0.0)
-            entropy += candidate->key * candidate->weight / total;
+        double surprise = log_total + (double)largest - (double)candidate->score;
+        candidate->key = ordered(-(float)fabs(surprise - entropy));
     }
-    for (int64_t i = 0; i < sampler->n_candidates; i++)
-        sampler->candidates[i].key = -fabs(sampler->candidates[i].key - entropy);
-    keep_first(sampler, sampler->how.typical_p, true);
+    keep_share(sampler, sampler->how.typical_p, true);
 }
 
 double pali__sampler_warp(struct pali__sampler *sampler, const float *scores)

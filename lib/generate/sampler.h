@@ -9,8 +9,8 @@
 struct pali__candidate {
     int64_t id;
     float score;   /* logit / temperature */
+    uint32_t key;  /* what the candidates are being chosen by: larger ones first */
     double weight; /* its probability over that of the likeliest */
-    double key;    /* what the candidates are being ordered by */
 };
 
 struct pali__sampling {
