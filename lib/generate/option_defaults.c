@@ -160,6 +160,8 @@ static pali_status fill_in_answers(pali_generate_options *options, const struct 
                           (long long)options->num_return_sequences);
     if (options->best_of != 0)
         TRY(check_int("best_of", options->best_of, options->num_return_sequences, PALI__MAX_ANSWERS, error));
+    if (options->best_of == 1)
+        options->best_of = 0; /* the one there is */
     TRY(check_int("logprobs", options->logprobs, 0, 1, error));
     return check_int("top_logprobs", options->top_logprobs, 0, PALI__MAX_ALTERNATIVES, error);
 }

@@ -14,8 +14,7 @@
 
 /*
  * Fills in `options` and checks every number in it: afterwards temperature 0 means greedy, top_k below 1 all, a penalty
- * or filter that does nothing has its neutral value, best_of is how many answers are searched for each prompt, and
- * eos_token_ids is not NULL. What would be without effect is PALI_ERROR_ARGUMENT; a field of the file that would
+ * or filter that does nothing has its neutral value, and eos_token_ids is not NULL. What would be without effect is PALI_ERROR_ARGUMENT; a field of the file that would
  * change answers and is not served, PALI_ERROR_UNSUPPORTED.
  */
 pali_status pali__fill_in_options(pali_generate_options *options, const struct pali__generation_config *config,
