@@ -165,7 +165,8 @@ PALI_API const int64_t *pali_generation_token_ids(const pali_generation *generat
 
 /**
  * Log-probabilities of the new tokens of row `row`, `*n` of them, as pali_generation_token_ids has them: log-softmax of
- * the model's logits, before any penalty, mask, temperature or filter. NULL, `*n` 0, unless options.logprobs,
+ * the model's logits, before any penalty, temperature or filter (with a constraint or token mask: of the logits that may
+ * follow, as no others are computed). NULL, `*n` 0, unless options.logprobs,
  * top_logprobs or best_of asked for them, or out of range. Borrowed. Since 0.1.
  */
 PALI_API const double *pali_generation_logprobs(const pali_generation *generation, int64_t row, size_t *n);

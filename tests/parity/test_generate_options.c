@@ -307,6 +307,57 @@ static void getters(const char *fixture)
     pali_inputs_free(inputs);
 }
 
+/* ---- together with masks and guesses */
+
+static int allow_thirds(void *user, int64_t row, const int64_t *ids, size_t n_ids, uint8_t *allowed, int64_t vocab_size)
+{
+    int *calls = user;
+    (void)ids, (void)n_ids;
+    calls[row]++;
+    for (int64_t id = 0; id < vocab_size; id += 3)
+        allowed[id] = 1;
+    return 0;
+}
+
+/* The mask is asked for each of several samples; penalties and draws are the same with guesses as without. */
+static void with_masks_and_guesses(const char *fixture)
+{
+    pali_inputs *inputs = fixture_tensors(fixture, "generate_pad", "inputs");
+    pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
+    int calls[6] = { 0 };
+
+    options.temperature = 1.5;
+    options.num_return_sequences = 3;
+    options.repetition_penalty = 1.2;
+    options.token_mask = allow_thirds;
+    options.token_mask_user = calls;
+    pali_generation *masked = answers_to(inputs, &options);
+    for (int64_t row = 0; row < 6; row++) {
+        size_t n = 0;
+        const int64_t *ids = pali_generation_token_ids(masked, row, &n);
+        CHECK_MSG(n > 0 && calls[row] == (int)n, "row %d: %d calls, %zu tokens", (int)row, calls[row], n);
+        for (size_t i = 0; i < n; i++)
+            CHECK(ids[i] % 3 == 0);
+    }
+    CHECK(!equal_answers(masked, 0, masked, 1) || !equal_answers(masked, 1, masked, 2));
+    options.token_mask = NULL;
+    for (int greedy = 0; greedy < 2; greedy++) {
+        options.temperature = greedy ? 0.0 : 1.5;
+        options.num_return_sequences = greedy ? 1 : 3;
+        options.no_repeat_ngram_size = 3;
+        options.prompt_lookup_num_tokens = 0;
+        pali_generation *plain = answers_to(inputs, &options);
+        options.prompt_lookup_num_tokens = 4;
+        pali_generation *guessed = answers_to(inputs, &options);
+        for (int64_t row = 0; row < pali_generation_rows(plain); row++)
+            CHECK(equal_answers(plain, row, guessed, row));
+        pali_generation_free(guessed);
+        pali_generation_free(plain);
+    }
+    pali_generation_free(masked);
+    pali_inputs_free(inputs);
+}
+
 /* ---- handing out late: what on_token sees of beams and best_of, and what a stop leaves */
 
 struct seen {
@@ -415,6 +466,7 @@ int main(void)
         forced_words(fixture_models[i]);
         refusals(fixture_models[i]);
         getters(fixture_models[i]);
+        with_masks_and_guesses(fixture_models[i]);
         late(fixture_models[i]);
         threads(fixture_models[i]);
         pali_model_free(model);
