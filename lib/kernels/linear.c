@@ -138,7 +138,8 @@ static void plan(struct product *product)
     bool bf16 = compute->dtype == PALI_BFLOAT16 && w->dtype == PALI_BFLOAT16 &&
                 compute->kernels->level == PALI__CPU_AVX512_BF16;
     if (bf16) {
-        part = (size_t)(product->block_rows * product->block_columns);
+        /* Scratch that was measured for many rows serves fewer, whose blocks may be higher. */
+        part = (size_t)(smaller(product->n_rows, ROWS_MAX) * product->block_columns);
         product->narrowed_size = round_up((size_t)(product->n_rows * w->n_in) * sizeof(uint16_t));
     }
     product->thread_size = round_up((widened > part ? widened : part) * sizeof(float));
