@@ -89,7 +89,8 @@ PALI_API void pali_set_allocator(const pali_allocator *allocator);
 PALI_API void pali_free(void *memory);
 
 /**
- * Progress of a long call. `stage` names what is being done ("load", "image", "prefill", "beams"), `fraction` runs 0…1 within it.
+ * Progress of a long call. `stage` names what is being done ("load", "image", "prefill", "beams", "save"), `fraction`
+ * runs 0…1 within it.
  * Called on the caller's thread with no lock held. Returns 0 to go on, anything else to cancel: the call then ends
  * with PALI_ERROR_CANCELLED.
  */

@@ -20,6 +20,20 @@ static const struct {
     { "lm_head.", "lm_head." },
 };
 
+/* How each style begins the names of a part, in the order of enum pali_name_style: A, C, B and D of PARITY §1.5. */
+static const struct {
+    const char *canonical, *styles[4];
+} parts[] = {
+    { "language_model.",
+      { "language_model.model.", "language_model.model.", "model.language_model.", "model.language_model." } },
+    { "vision_tower.",
+      { "vision_tower.vision_model.", "vision_tower.", "model.vision_tower.vision_model.", "model.vision_tower." } },
+    { "multi_modal_projector.",
+      { "multi_modal_projector.", "multi_modal_projector.", "model.multi_modal_projector.",
+        "model.multi_modal_projector." } },
+    { "lm_head.", { "language_model.lm_head.", "lm_head.", "lm_head.", "lm_head." } },
+};
+
 /* What follows `prefix` in `name`, or NULL. */
 static const char *after(const char *name, const char *prefix)
 {
@@ -37,6 +51,17 @@ static const char *unwrap(const char *name)
     return name;
 }
 
+/* `head` and `rest` in `out`; false if `size` bytes are too few. */
+static bool join(char *out, size_t size, const char *head, const char *rest)
+{
+    size_t head_size = strlen(head), rest_size = strlen(rest);
+    if (head_size + rest_size >= size)
+        return false;
+    memcpy(out, head, head_size);
+    memcpy(out + head_size, rest, rest_size + 1);
+    return true;
+}
+
 bool pali__canonical_name(char *out, size_t size, const char *file_name)
 {
     const char *head = "", *rest = file_name, *bare = unwrap(file_name);
@@ -48,10 +73,15 @@ bool pali__canonical_name(char *out, size_t size, const char *file_name)
             break;
         }
     }
-    size_t head_size = strlen(head), rest_size = strlen(rest);
-    if (head_size + rest_size >= size)
-        return false;
-    memcpy(out, head, head_size);
-    memcpy(out + head_size, rest, rest_size + 1);
-    return true;
+    return join(out, size, head, rest);
+}
+
+bool pali__styled_name(char *out, size_t size, const char *canonical_name, enum pali_name_style style)
+{
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const char *rest = after(canonical_name, parts[i].canonical);
+        if (rest)
+            return join(out, size, parts[i].styles[style - 1], rest);
+    }
+    return join(out, size, "", canonical_name);
 }

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/tensor_set.h"
 
 struct pali__safetensors_tensor {
     char *name;
@@ -25,6 +26,14 @@ pali_status pali__safetensors_parse(struct pali__safetensors *out, const unsigne
                                     const char *path, pali_error **error);
 
 void pali__safetensors_close(struct pali__safetensors *file);
+
+/* Opens `path` to write the tensors `order`, whose data is not looked at, and writes the header; then the caller writes
+ * their bytes in that order and commits or aborts. Names must be UTF-8. */
+pali_status pali__safetensors_begin(struct pali__writer **out, const struct pali__tensor_entry *const *order,
+                                    size_t count, const char *path, pali_error **error);
+
+/* Sorts entries of one array as a file has them: the widest elements first, else in the array's order. */
+void pali__safetensors_sort(const struct pali__tensor_entry **order, size_t count);
 
 size_t pali__tensor_size(const pali_tensor *tensor); /* in bytes */
 

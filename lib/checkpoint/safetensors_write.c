@@ -7,40 +7,23 @@
 #include "checkpoint/safetensors.h"
 #include "checkpoint/tensors.h"
 #include "core/file.h"
+#include "core/json_file.h"
 #include "core/memory.h"
 #include "core/utf8_length.h"
 
 enum { LENGTH_SIZE = 8, DATA_ALIGNMENT = 64 };
 
-/* A JSON string. False without memory or for text that is not UTF-8; the latter is found by check_names before. */
-static bool append_string(struct pali__text *text, const char *string)
+static pali_status check_name(const char *name, const char *path, pali_error **error)
 {
-    bool done = pali__text_append(text, "\"", 1);
-    for (const char *s = string; *s && done; s++) {
-        if (*s == '"' || *s == '\\')
-            done = pali__text_append(text, "\\", 1) && pali__text_append(text, s, 1);
-        else if ((unsigned char)*s < 0x20)
-            done = pali__text_printf(text, "\\u%04x", (unsigned)(unsigned char)*s);
-        else
-            done = pali__text_append(text, s, 1);
-    }
-    return done && pali__text_append(text, "\"", 1);
-}
-
-static pali_status check_names(const struct pali__tensor_set *set, const char *path, pali_error **error)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        const char *name = set->entries[i].name;
-        size_t size = strlen(name);
-        if (strcmp(name, "__metadata__") == 0)
-            return pali__fail(error, PALI_ERROR_ARGUMENT, "'%s': a tensor cannot be named \"__metadata__\"", path);
-        for (size_t at = 0; at < size;) {
-            size_t length = pali__utf8_length(name + at, size - at);
-            if (length == 0)
-                return pali__fail(error, PALI_ERROR_ARGUMENT, "'%s': the tensor name \"%.200s\" is not valid UTF-8",
-                                  path, name);
-            at += length;
-        }
+    size_t size = strlen(name);
+    if (strcmp(name, "__metadata__") == 0)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "'%s': a tensor cannot be named \"__metadata__\"", path);
+    for (size_t at = 0; at < size;) {
+        size_t length = pali__utf8_length(name + at, size - at);
+        if (length == 0)
+            return pali__fail(error, PALI_ERROR_ARGUMENT, "'%s': the tensor name \"%.200s\" is not valid UTF-8", path,
+                              name);
+        at += length;
     }
     return PALI_OK;
 }
@@ -48,7 +31,7 @@ static pali_status check_names(const struct pali__tensor_set *set, const char *p
 static bool append_entry(struct pali__text *header, const struct pali__tensor_entry *entry, size_t begin)
 {
     const pali_tensor *tensor = &entry->tensor;
-    bool done = pali__text_append(header, ",", 1) && append_string(header, entry->name) &&
+    bool done = pali__text_append(header, ",", 1) && pali__json_append_string(header, entry->name) &&
                 pali__text_printf(header, ":{\"dtype\":\"%s\",\"shape\":[", pali__safetensors_code(tensor->dtype));
     for (int32_t i = 0; i < tensor->rank && done; i++)
         done = pali__text_printf(header, "%s%lld", i ? "," : "", (long long)tensor->shape[i]);
@@ -82,17 +65,47 @@ static int by_width(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static pali_status write_file(const struct pali__text *header, const struct pali__tensor_entry *const *order,
-                              size_t count, const char *path, pali_error **error)
+void pali__safetensors_sort(const struct pali__tensor_entry **order, size_t count)
 {
-    struct pali__writer *writer;
-    TRY(pali__writer_open(&writer, path, error));
+    if (count)
+        qsort(order, count, sizeof *order, by_width);
+}
+
+/* The header's length and the header. */
+static pali_status write_header(struct pali__writer *writer, const struct pali__text *header, pali_error **error)
+{
     unsigned char length[LENGTH_SIZE];
     for (int i = 0; i < LENGTH_SIZE; i++)
         length[i] = (unsigned char)((uint64_t)header->size >> (8 * i));
-    pali_status status = pali__writer_write(writer, length, sizeof length, error);
+    TRY(pali__writer_write(writer, length, sizeof length, error));
+    return pali__writer_write(writer, header->data, header->size, error);
+}
+
+pali_status pali__safetensors_begin(struct pali__writer **out, const struct pali__tensor_entry *const *order,
+                                    size_t count, const char *path, pali_error **error)
+{
+    struct pali__text header = { NULL, 0, 0 };
+    *out = NULL;
+    for (size_t i = 0; i < count; i++)
+        TRY(check_name(order[i]->name, path, error));
+    pali_status status = make_header(&header, order, count) ? pali__writer_open(out, path, error)
+                                                            : pali__no_memory(error, header.size * 2);
     if (status == PALI_OK)
-        status = pali__writer_write(writer, header->data, header->size, error);
+        status = write_header(*out, &header, error);
+    if (status != PALI_OK) {
+        pali__writer_abort(*out);
+        *out = NULL;
+    }
+    pali__text_clear(&header);
+    return status;
+}
+
+static pali_status write_file(const struct pali__tensor_entry *const *order, size_t count, const char *path,
+                              pali_error **error)
+{
+    struct pali__writer *writer;
+    pali_status status = PALI_OK;
+    TRY(pali__safetensors_begin(&writer, order, count, path, error));
     for (size_t i = 0; i < count && status == PALI_OK; i++)
         status = pali__writer_write(writer, order[i]->tensor.data, pali__tensor_size(&order[i]->tensor), error);
     if (status == PALI_OK)
@@ -103,19 +116,13 @@ static pali_status write_file(const struct pali__text *header, const struct pali
 
 pali_status pali__safetensors_save(const struct pali__tensor_set *set, const char *path, pali_error **error)
 {
-    TRY(check_names(set, path, error));
     const struct pali__tensor_entry **order = pali__calloc(set->count, sizeof *order);
     if (!order)
         return pali__no_memory(error, set->count * sizeof *order);
     for (size_t i = 0; i < set->count; i++)
         order[i] = &set->entries[i];
-    if (set->count)
-        qsort(order, set->count, sizeof *order, by_width);
-
-    struct pali__text header = { NULL, 0, 0 };
-    pali_status status = make_header(&header, order, set->count) ? write_file(&header, order, set->count, path, error)
-                                                                 : pali__no_memory(error, header.size * 2);
-    pali__text_clear(&header);
+    pali__safetensors_sort(order, set->count);
+    pali_status status = write_file(order, set->count, path, error);
     pali__free(order);
     return status;
 }

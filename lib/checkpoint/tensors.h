@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include <paligemma/checkpoint.h>
+#include <paligemma/save.h>
 
 #include "core/error.h"
 #include "core/tensor_set.h"
@@ -18,6 +19,9 @@
  * A name of no known style is returned as it is. `out` has room for `size` bytes; false if that is too short.
  */
 bool pali__canonical_name(char *out, size_t size, const char *file_name);
+
+/* The reverse: the name that `style` gives the tensor `canonical_name`. A name of no known part stays as it is. */
+bool pali__styled_name(char *out, size_t size, const char *canonical_name, enum pali_name_style style);
 
 /* The tensor of that canonical name, borrowed, or NULL. When two file names lead to one canonical name the open fails. */
 const pali_tensor *pali__checkpoint_find(const pali_checkpoint *checkpoint, const char *canonical_name);

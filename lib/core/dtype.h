@@ -42,4 +42,20 @@ static inline float pali__float_from_f16(uint16_t half)
     return sign ? -magnitude : magnitude;
 }
 
+/* Round to nearest, ties to even; what is too large becomes infinite; NaN stays NaN. */
+static inline uint16_t pali__f16_from_float(float value)
+{
+    uint32_t bits = pali__bits_from_float(value), sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u)
+        return (uint16_t)(sign | 0x7e00u | (magnitude >> 13 & 0x3ffu));
+    if (magnitude >= 0x477ff000u) /* 65520, half a step above the largest */
+        return (uint16_t)(sign | 0x7c00u);
+    if (magnitude < 0x38800000u) { /* 2^-14: below, steps are of 2^-24; adding 2^23 rounds to whole ones */
+        float steps = pali__float_from_bits(magnitude) * 16777216.0f + 8388608.0f;
+        return (uint16_t)(sign | (pali__bits_from_float(steps) - 0x4b000000u));
+    }
+    magnitude += 0xfffu + (magnitude >> 13 & 1u);
+    return (uint16_t)(sign | (magnitude - 0x38000000u) >> 13);
+}
+
 #endif

@@ -310,3 +310,23 @@ void pali__writer_abort(struct pali__writer *writer)
         unlink(writer->temporary);
     writer_free(writer);
 }
+
+pali_status pali__file_write(const char *path, const void *data, size_t size, pali_error **error)
+{
+    struct pali__writer *writer;
+    TRY(pali__writer_open(&writer, path, error));
+    pali_status status = pali__writer_write(writer, data, size, error);
+    if (status == PALI_OK)
+        return pali__writer_commit(writer, error);
+    pali__writer_abort(writer);
+    return status;
+}
+
+pali_status pali__file_copy(const char *to, const char *from, pali_error **error)
+{
+    struct pali__map map;
+    TRY(pali__map_open(&map, from, error));
+    pali_status status = pali__file_write(to, map.data, map.size, error);
+    pali__map_close(&map);
+    return status;
+}

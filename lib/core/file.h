@@ -29,4 +29,8 @@ pali_status pali__writer_write(struct pali__writer *writer, const void *data, si
 pali_status pali__writer_commit(struct pali__writer *writer, pali_error **error);
 void pali__writer_abort(struct pali__writer *writer);
 
+/* A whole file from `size` bytes, and one from another. */
+pali_status pali__file_write(const char *path, const void *data, size_t size, pali_error **error);
+pali_status pali__file_copy(const char *to, const char *from, pali_error **error);
+
 #endif

@@ -252,3 +252,39 @@ const char *pali__json_string(struct json_object *value)
 {
     return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 }
+
+/* ---- writing ---- */
+
+bool pali__json_append_string(struct pali__text *text, const char *string)
+{
+    bool done = pali__text_append(text, "\"", 1);
+    for (const char *s = string; *s && done; s++) {
+        if (*s == '"' || *s == '\\')
+            done = pali__text_append(text, "\\", 1) && pali__text_append(text, s, 1);
+        else if ((unsigned char)*s < 0x20)
+            done = pali__text_printf(text, "\\u%04x", (unsigned)(unsigned char)*s);
+        else
+            done = pali__text_append(text, s, 1);
+    }
+    return done && pali__text_append(text, "\"", 1);
+}
+
+pali_status pali__json_set_string(struct json_object *object, const char *key, const char *value, pali_error **error)
+{
+    struct json_object *string = json_object_new_string(value);
+    if (!string || json_object_object_add(object, key, string) != 0) {
+        json_object_put(string);
+        return pali__no_memory(error, strlen(value));
+    }
+    return PALI_OK;
+}
+
+pali_status pali__json_print(struct pali__text *out, struct json_object *value, pali_error **error)
+{
+    size_t size = 0;
+    const char *text = json_object_to_json_string_length(
+        value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+    if (!text || !pali__text_append(out, text, size) || !pali__text_append(out, "\n", 1))
+        return pali__no_memory(error, size);
+    return PALI_OK;
+}

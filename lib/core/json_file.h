@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* JSON texts, read with json-c. Only json_file.c knows that library; others hold its values by pointer. */
+/* JSON texts, read and changed with json-c. Only json_file.c knows that library; others hold its values by pointer. */
 #ifndef PALI_CORE_JSON_FILE_H
 #define PALI_CORE_JSON_FILE_H
 
@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/memory.h"
 
 struct json_object;
 
@@ -56,5 +57,14 @@ bool pali__json_bool(struct json_object *value, bool *out);
 bool pali__json_int(struct json_object *value, int64_t *out);
 bool pali__json_float(struct json_object *value, double *out); /* finite */
 const char *pali__json_string(struct json_object *value);      /* borrowed; NULL for another kind */
+
+/* Adds or replaces member `key` of an object. */
+pali_status pali__json_set_string(struct json_object *object, const char *key, const char *value, pali_error **error);
+
+/* Appends the whole value, indented, and a newline. Numbers stay as the file wrote them. */
+pali_status pali__json_print(struct pali__text *out, struct json_object *value, pali_error **error);
+
+/* Appends UTF-8 text as a JSON string. False without memory. */
+bool pali__json_append_string(struct pali__text *text, const char *string);
 
 #endif

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/dtype.h"
 #include "kernels/kernels.h"
 
 enum {
@@ -155,5 +156,18 @@ void pali__to_bf16(uint16_t *y, const void *x, pali_dtype dtype, int64_t count)
         int64_t n = smaller(PAIRS_PER_CHUNK, count - at);
         pali__to_float(values, bytes + (size_t)at * size, dtype, n);
         kernels->narrow_bf16(y + at, values, n);
+    }
+}
+
+void pali__from_float(void *y, pali_dtype dtype, const float *x, int64_t count)
+{
+    uint16_t *half = y;
+    if (dtype == PALI_FLOAT32) {
+        memcpy(y, x, (size_t)count * sizeof *x);
+    } else if (dtype == PALI_BFLOAT16) {
+        pali__to_bf16(half, x, PALI_FLOAT32, count);
+    } else {
+        for (int64_t i = 0; i < count; i++)
+            half[i] = pali__f16_from_float(x[i]);
     }
 }

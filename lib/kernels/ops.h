@@ -78,6 +78,12 @@ void pali__embed(const struct pali__compute *compute, float *y, const struct pal
 void pali__to_float(float *y, const void *x, pali_dtype dtype, int64_t count);
 /* Values of any floating type to bfloat16. */
 void pali__to_bf16(uint16_t *y, const void *x, pali_dtype dtype, int64_t count);
+/* float32 to float32, bfloat16 or float16, rounded to nearest. */
+void pali__from_float(void *y, pali_dtype dtype, const float *x, int64_t count);
+
+/* w += scale·b·a.   w: [n_out, n_in] and b: [n_out, rank] row-major, a: [rank, n_in]; overwrites b by scale·b. */
+void pali__add_low_rank(const struct pali__compute *compute, float *w, float *b, const float *a, int64_t n_out,
+                        int64_t n_in, int64_t rank, float scale);
 
 /*
  * out = softmax(mask(cap(scale · q·kᵀ))) · v for one sequence, with grouped heads: query head j reads key head
