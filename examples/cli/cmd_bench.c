@@ -133,7 +133,8 @@ static pali_status run_once(struct session *session, const struct bench *bench)
     pali_timing timing = PALI_TIMING_INIT;
 
     double begin = seconds();
-    pali_status status = pali_model_image_features(&features, session->model, &session->pixels, &session->error);
+    pali_status status =
+        pali_model_image_features(&features, session->model, &session->pixels, NULL, &session->error);
     double image_s = seconds() - begin;
     options.max_new_tokens = options.min_new_tokens = bench->new_tokens;
     options.features = features;

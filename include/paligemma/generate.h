@@ -128,7 +128,8 @@ typedef struct pali_generate_options {
     void *token_mask_user;
     pali_cache *cache;                   /**< the answer follows what it holds, row by row, and is in it afterwards but
                                               for its last token; NULL: one of the call's own */
-    const pali_adapter *adapter;         /**< LoRA adapter to answer with, or NULL */
+    const pali_adapter *adapter;         /**< LoRA adapter to answer with, or NULL. Given features and cached tokens
+                                              that another adapter made are taken as they are */
     double adapter_scale;                /**< times the adapter's own scale; default 1 */
     uint64_t reserved[8];
 } pali_generate_options;

@@ -25,10 +25,14 @@ typedef struct pali_model_options {
     int32_t threads;            /**< 0 (default): OpenMP's own number */
     pali_progress_fn progress;  /**< "load", after each tensor; may cancel; may be NULL */
     void *progress_user;
+    const char *const *adapters;  /**< PEFT LoRA directories (adapter.h) to add to the weights while loading */
+    const double *adapter_scales; /**< n_adapters factors times the adapters' own scales, or NULL: all 1 */
+    size_t n_adapters;
     uint64_t reserved[4];
 } pali_model_options;
 
-#define PALI_MODEL_OPTIONS_INIT { sizeof(pali_model_options), (pali_dtype)0, 0, NULL, NULL, { 0, 0, 0, 0 } }
+#define PALI_MODEL_OPTIONS_INIT                                                                                        \
+    { sizeof(pali_model_options), (pali_dtype)0, 0, NULL, NULL, NULL, NULL, 0, { 0, 0, 0, 0 } }
 PALI_API void pali_model_options_init(pali_model_options *options);
 
 /**
@@ -49,7 +53,7 @@ PALI_API const pali_config *pali_model_config(const pali_model *model);
 /** PALI_FLOAT32 or PALI_BFLOAT16. Since 0.1. */
 PALI_API pali_dtype pali_model_dtype(const pali_model *model);
 
-/** A LoRA adapter: see adapter.h. */
+/** A LoRA adapter, used from call to call: see adapter.h. */
 typedef struct pali_adapter pali_adapter;
 
 /* ---- image features ---- */
@@ -57,9 +61,28 @@ typedef struct pali_adapter pali_adapter;
 /** What the tower and the projector make of pictures: computed once, used in any number of passes. Immutable. */
 typedef struct pali_image_features pali_image_features;
 
-/** Runs tower and projector on `pixel_values` [images, 3, size, size] float32. Holds a reference to the model. */
+typedef struct pali_image_features_options {
+    size_t struct_size;
+    const pali_adapter *adapter; /**< LoRA adapter for tower and projector, or NULL. A pass that is given the features
+                                      takes them as they are: it is the caller who gives both the same adapter */
+    double adapter_scale;        /**< times the adapter's own scale; default 1 */
+    pali_progress_fn progress;   /**< "image", between layers; may cancel; may be NULL */
+    void *progress_user;
+    uint64_t reserved[4];
+} pali_image_features_options;
+
+#define PALI_IMAGE_FEATURES_OPTIONS_INIT                                                                               \
+    { sizeof(pali_image_features_options), NULL, 1.0, NULL, NULL, { 0, 0, 0, 0 } }
+PALI_API void pali_image_features_options_init(pali_image_features_options *options);
+
+/**
+ * Runs tower and projector on `pixel_values` [images, 3, size, size] float32. Holds a reference to the model. `options`
+ * may be NULL. @return PALI_ERROR_SHAPE, PALI_ERROR_ARGUMENT (an adapter of another model), PALI_ERROR_CANCELLED.
+ * Since 0.1.
+ */
 PALI_API pali_status pali_model_image_features(pali_image_features **out, pali_model *model,
-                                               const pali_tensor *pixel_values, pali_error **error);
+                                               const pali_tensor *pixel_values,
+                                               const pali_image_features_options *options, pali_error **error);
 
 /**
  * Features computed earlier, [images, tokens per image, hidden] float32, copied: what `image_hidden_states` of a pass or
@@ -138,7 +161,8 @@ typedef struct pali_forward_options {
     size_t n_attention_heads;
     int32_t image_states_divided;        /**< 1: image_hidden_states divided by sqrt(hidden) (Transformers < 5.4) */
     int32_t output_vision_hidden_states; /**< 1: of the tower, where the pass runs it */
-    const pali_adapter *adapter;         /**< LoRA adapter for this pass, or NULL */
+    const pali_adapter *adapter;         /**< LoRA adapter for this pass, or NULL. Features and cached tokens that
+                                              another adapter made are taken as they are */
     double adapter_scale;                /**< times the adapter's own scale; default 1 */
     uint64_t reserved[8];
 } pali_forward_options;

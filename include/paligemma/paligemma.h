@@ -4,6 +4,7 @@
 #define PALIGEMMA_PALIGEMMA_H
 
 #include <paligemma/annotations.h>
+#include <paligemma/adapter.h>
 #include <paligemma/attention.h>
 #include <paligemma/base.h>
 #include <paligemma/checkpoint.h>
@@ -16,6 +17,7 @@
 #include <paligemma/machine.h>
 #include <paligemma/model.h>
 #include <paligemma/processor.h>
+#include <paligemma/save.h>
 #include <paligemma/score.h>
 #include <paligemma/segmentation.h>
 #include <paligemma/structured.h>

@@ -95,7 +95,9 @@ static pali_status take_features(struct run *run, pali_error **error)
     if (features && features->model != run->model)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "the image features belong to another model");
     if (!features && pixels) {
-        TRY(pali__image_features_compute(&run->own_features, run->model, pixels, &run->watch, error));
+        struct pali__vision_run how = { .adapter = run->options.adapter, .adapter_scale = run->options.adapter_scale,
+                                        .watch = &run->watch };
+        TRY(pali__image_features_compute(&run->own_features, run->model, pixels, &how, error));
         features = run->own_features;
     }
     if (features)
@@ -125,6 +127,8 @@ static pali_status prepare(struct run *run, pali_error **error)
     /* Beams are searched prompt by prompt, in the same rows. */
     TRY(pali__steps_init(&run->steps, run->model, beams > 1 ? beams : n_answers, run->prompts.longest,
                          run->prompts.longest + run->options.max_new_tokens, run->width, error));
+    TRY(pali__lora_begin(&run->steps.pass.lora, run->options.adapter, run->options.adapter_scale, run->model,
+                         run->steps.pass.max_rows, error));
     TRY(pali__guide_init(&run->guide, &run->options, n_answers, run->model->settings->text.vocab_size, error));
     if (beams > 1)
         TRY(pali__beam_search_create(&run->beams, &run->steps, &run->options, &run->chooser.processors, &run->stops,

@@ -33,7 +33,8 @@ static void rms_norm(struct pali__pass *pass, float *y, const float *x, const fl
 static pali_status linear(struct pali__pass *pass, float *y, const float *x, int64_t n_rows,
                           const struct pali__matrix *w, enum pali__store store, pali_error **error)
 {
-    return pali__linear(&pass->model->compute, y, x, n_rows, w, NULL, store, pass->scratch, error);
+    TRY(pali__linear(&pass->model->compute, y, x, n_rows, w, NULL, store, pass->scratch, error));
+    return pali__lora_add(&pass->lora, y, x, n_rows, w, error);
 }
 
 static void rope(struct pali__pass *pass, float *x, int64_t n_heads)

@@ -163,15 +163,17 @@ static pali_status take_inputs(struct forward *forward, pali_error **error)
 
 static pali_status compute_features(struct forward *forward, const pali_tensor *pixels, pali_error **error)
 {
+    struct pali__vision_run how = { .adapter = forward->options.adapter, .watch = &forward->watch,
+                                    .adapter_scale = forward->options.adapter_scale };
     float **states = NULL;
     pali_status status = pali__check_pixel_values(forward->model, pixels, error);
 
     if (status == PALI_OK && forward->options.output_vision_hidden_states)
         status = pali__vision_taps_open(&states, &forward->outputs->tensors, &forward->settings->vision,
                                         pixels->shape[0], error);
+    how.states = states;
     if (status == PALI_OK)
-        status = pali__image_features_observe(&forward->own_features, forward->model, pixels, states, &forward->watch,
-                                              error);
+        status = pali__image_features_compute(&forward->own_features, forward->model, pixels, &how, error);
     pali__free(states);
     return status;
 }
@@ -350,6 +352,8 @@ static pali_status run(struct forward *forward, pali_error **error)
     TRY(take_features(forward, &features, error));
     n_rows = forward->batch * forward->length;
     TRY(pali__pass_init(&forward->pass, forward->model, kv, n_rows, error));
+    TRY(pali__lora_begin(&forward->pass.lora, forward->options.adapter, forward->options.adapter_scale, forward->model,
+                         n_rows, error));
     forward->sequences = pali__calloc((size_t)forward->batch, sizeof *forward->sequences);
     if (!forward->sequences)
         return pali__no_memory(error, (size_t)forward->batch * sizeof *forward->sequences);

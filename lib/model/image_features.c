@@ -3,8 +3,8 @@
 #include "model/image_features.h"
 
 #include "core/memory.h"
+#include "core/options.h"
 #include "model/merge.h"
-#include "model/vision.h"
 
 pali_status pali__check_pixel_values(const pali_model *model, const pali_tensor *pixels, pali_error **error)
 {
@@ -45,15 +45,15 @@ static pali_status features_new(pali_image_features **out, pali_model *model, in
     return PALI_OK;
 }
 
-pali_status pali__image_features_observe(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
-                                         float *const *states, const struct pali__watch *watch, pali_error **error)
+pali_status pali__image_features_compute(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
+                                         const struct pali__vision_run *run, pali_error **error)
 {
     pali_status status;
 
     *out = NULL;
     TRY(pali__check_pixel_values(model, pixels, error));
     TRY(features_new(out, model, pixels->shape[0], error));
-    status = pali__vision_features(model, (*out)->data, states, pixels->data, pixels->shape[0], watch, error);
+    status = pali__vision_features(model, (*out)->data, pixels->data, pixels->shape[0], run, error);
     if (status != PALI_OK) {
         pali_image_features_free(*out);
         *out = NULL;
@@ -61,18 +61,23 @@ pali_status pali__image_features_observe(pali_image_features **out, pali_model *
     return status;
 }
 
-pali_status pali__image_features_compute(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
-                                         const struct pali__watch *watch, pali_error **error)
+void pali_image_features_options_init(pali_image_features_options *options)
 {
-    return pali__image_features_observe(out, model, pixels, NULL, watch, error);
+    *options = (pali_image_features_options)PALI_IMAGE_FEATURES_OPTIONS_INIT;
 }
 
 pali_status pali_model_image_features(pali_image_features **out, pali_model *model, const pali_tensor *pixel_values,
-                                      pali_error **error)
+                                      const pali_image_features_options *options, pali_error **error)
 {
+    pali_image_features_options chosen = PALI_IMAGE_FEATURES_OPTIONS_INIT;
+
     if (!out || !model || !pixel_values || !pixel_values->data)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_model_image_features: an argument is NULL");
-    return pali__image_features_compute(out, model, pixel_values, NULL, error);
+    *out = NULL;
+    TRY(pali__options_take(&chosen, sizeof chosen, options, "pali_image_features_options", error));
+    struct pali__watch watch = { chosen.progress, chosen.progress_user };
+    struct pali__vision_run run = { .adapter = chosen.adapter, .adapter_scale = chosen.adapter_scale, .watch = &watch };
+    return pali__image_features_compute(out, model, pixel_values, &run, error);
 }
 
 pali_status pali_image_features_create(pali_image_features **out, pali_model *model, const pali_tensor *features,

@@ -2,8 +2,8 @@
 #ifndef PALI_MODEL_IMAGE_FEATURES_H
 #define PALI_MODEL_IMAGE_FEATURES_H
 
-#include "core/watch.h"
 #include "model/network.h"
+#include "model/vision.h"
 
 struct pali_image_features {
     pali_model *model; /* a reference */
@@ -13,12 +13,8 @@ struct pali_image_features {
 
 pali_status pali__check_pixel_values(const pali_model *model, const pali_tensor *pixels, pali_error **error);
 
-/* As pali_model_image_features, with progress. */
+/* As pali_model_image_features. */
 pali_status pali__image_features_compute(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
-                                         const struct pali__watch *watch, pali_error **error);
-
-/* The same, and the tower's hidden states (vision.h). */
-pali_status pali__image_features_observe(pali_image_features **out, pali_model *model, const pali_tensor *pixels,
-                                         float *const *states, const struct pali__watch *watch, pali_error **error);
+                                         const struct pali__vision_run *run, pali_error **error);
 
 #endif

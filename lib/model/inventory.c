@@ -20,6 +20,42 @@ bool pali__tensor_fits(const pali_tensor *tensor, const struct pali__tensor_spec
     return tensor->rank == spec->rank && !memcmp(tensor->shape, spec->shape, (size_t)spec->rank * sizeof(int64_t));
 }
 
+static bool is_floating(pali_dtype dtype)
+{
+    return dtype == PALI_FLOAT32 || dtype == PALI_BFLOAT16 || dtype == PALI_FLOAT16;
+}
+
+pali_status pali__inventory_find(const pali_checkpoint *checkpoint, const struct pali__settings *settings,
+                                 const char *path, const struct pali__tensor_spec *spec, const pali_tensor **out,
+                                 pali_error **error)
+{
+    bool tied = settings->tie_word_embeddings;
+    const pali_tensor *tensor = pali__checkpoint_find(checkpoint, spec->name);
+    char expected[96], found[96];
+
+    if (!strcmp(spec->name, PALI__EMBEDDING_NAME) && !tensor && tied)
+        tensor = pali__checkpoint_find(checkpoint, PALI__HEAD_NAME);
+    if (!strcmp(spec->name, PALI__HEAD_NAME) && tied) {
+        const pali_tensor *embedding = pali__checkpoint_find(checkpoint, PALI__EMBEDDING_NAME);
+        tensor = embedding ? embedding : tensor;
+    }
+    pali__shape_text(expected, spec->rank, spec->shape);
+    if (!tensor)
+        return pali__fail(error, PALI_ERROR_FORMAT, "%s: tensor %s of shape [%s] is missing", path, spec->name,
+                          expected);
+    if (!pali__tensor_fits(tensor, spec)) {
+        pali__shape_text(found, tensor->rank, tensor->shape);
+        return pali__fail(error, PALI_ERROR_FORMAT, "%s: tensor %s should have the shape [%s] and has [%s]", path,
+                          spec->name, expected, found);
+    }
+    if (!is_floating(tensor->dtype))
+        return pali__fail(error, PALI_ERROR_UNSUPPORTED,
+                          "%s: tensor %s should be float32, bfloat16 or float16 and is %s", path, spec->name,
+                          pali_dtype_name(tensor->dtype));
+    *out = tensor;
+    return PALI_OK;
+}
+
 /* Marks what `spec` uses of the checkpoint's tensors. */
 struct expectation {
     const pali_checkpoint *checkpoint;
@@ -84,6 +120,19 @@ pali_status pali__inventory_compare(const pali_checkpoint *checkpoint, const str
     pali__free(expectation.known);
     if (status == PALI_OK && expectation.no_memory)
         status = pali__no_memory(error, 0);
+    return status;
+}
+
+pali_status pali__inventory_refuse_unexpected(const pali_checkpoint *checkpoint, const struct pali__settings *settings,
+                                              struct pali__network *network, const char *path, pali_error **error)
+{
+    struct pali__text unexpected = { 0 };
+    pali_status status = pali__inventory_compare(checkpoint, settings, network, NULL, &unexpected, error);
+
+    if (status == PALI_OK && unexpected.size > 0)
+        status = pali__fail(error, PALI_ERROR_FORMAT, "%s: tensor %.*s is unexpected in a model of this configuration",
+                            path, (int)strcspn(unexpected.data, "\n"), unexpected.data);
+    pali__text_clear(&unexpected);
     return status;
 }
 

@@ -12,6 +12,16 @@
 void pali__shape_text(char out[96], int32_t rank, const int64_t *shape);
 bool pali__tensor_fits(const pali_tensor *tensor, const struct pali__tensor_spec *spec);
 
+/* The checkpoint's tensor for `spec`, of a floating type and the right shape; `path` is for messages. A head may stand
+ * for the embedding and the reverse (PARITY §1.5): tied weights are stored once under either name. */
+pali_status pali__inventory_find(const pali_checkpoint *checkpoint, const struct pali__settings *settings,
+                                 const char *path, const struct pali__tensor_spec *spec, const pali_tensor **out,
+                                 pali_error **error);
+
+/* PALI_ERROR_FORMAT if the checkpoint has a tensor that no model of `settings` has. */
+pali_status pali__inventory_refuse_unexpected(const pali_checkpoint *checkpoint, const struct pali__settings *settings,
+                                              struct pali__network *network, const char *path, pali_error **error);
+
 /* Lists what is missing or wrongly shaped (unless `missing` is NULL) and what is unexpected, a line each. Of `network`
  * only the arrays of blocks are used. */
 pali_status pali__inventory_compare(const pali_checkpoint *checkpoint, const struct pali__settings *settings,

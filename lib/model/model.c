@@ -60,7 +60,7 @@ pali_status pali_model_load(pali_model **out, const char *path, const pali_model
         goto failed;
     pali_dtype dtype = chosen.dtype ? chosen.dtype : natural_dtype(model->checkpoint);
     pali__compute_init(&model->compute, dtype, chosen.threads);
-    status = pali__model_load_weights(model, path, dtype, chosen.progress, chosen.progress_user, error);
+    status = pali__model_load_weights(model, path, &chosen, error);
     if (status != PALI_OK)
         goto failed;
     *out = model;

@@ -68,6 +68,7 @@ pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, st
 
 void pali__pass_clear(struct pali__pass *pass)
 {
+    pali__lora_end(&pass->lora);
     pali__aligned_free(pass->block);
     *pass = (struct pali__pass){ 0 };
 }

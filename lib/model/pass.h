@@ -9,6 +9,7 @@
 
 #include "cache/kv_store.h"
 #include "core/watch.h"
+#include "model/lora.h"
 #include "model/network.h"
 
 struct pali__sequence {
@@ -39,6 +40,7 @@ struct pali__pass {
     float *h;                   /* [n_rows, hidden] in the arena: the rows that enter, then the residual stream */
     struct pali__taps taps;
     const struct pali__watch *watch;
+    struct pali__lora lora;     /* pali__lora_begin, once after init, if the pass has an adapter */
 
     /* The arena. */
     int64_t max_rows;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "model/lora.h"
 
 /* The activations of one picture, in one allocation. */
 struct tower {
@@ -24,6 +25,7 @@ struct tower {
     float *x, *normed;        /* [n, hidden] */
     float *q, *k, *v, *mixed; /* [n, hidden] */
     float *wide;              /* [n, intermediate] */
+    struct pali__lora lora;
     void *scratch;
     void *block;
 };
@@ -78,7 +80,8 @@ static pali_status tower_init(struct tower *tower, const pali_model *model, pali
 static pali_status linear(struct tower *tower, float *y, const float *x, const struct pali__dense *dense,
                           enum pali__store store, pali_error **error)
 {
-    return pali__linear(tower->compute, y, x, tower->n, &dense->weight, dense->bias, store, tower->scratch, error);
+    TRY(pali__linear(tower->compute, y, x, tower->n, &dense->weight, dense->bias, store, tower->scratch, error));
+    return pali__lora_add(&tower->lora, y, x, tower->n, &dense->weight, error);
 }
 
 static void layer_norm(struct tower *tower, float *y, const float *x, const struct pali__affine *norm)
@@ -143,8 +146,8 @@ static void tap_state(const struct tower *tower, float *const *states, int64_t i
         memcpy(states[index] + image * size, tower->x, (size_t)size * sizeof(float));
 }
 
-pali_status pali__vision_features(const pali_model *model, float *features, float *const *states, const float *pixels,
-                                  int64_t n_images, const struct pali__watch *watch, pali_error **error)
+pali_status pali__vision_features(const pali_model *model, float *features, const float *pixels, int64_t n_images,
+                                  const struct pali__vision_run *run, pali_error **error)
 {
     const struct pali__vision_config *config = &model->settings->vision;
     int64_t n_layers = config->num_hidden_layers, n_steps = n_layers * n_images;
@@ -153,21 +156,23 @@ pali_status pali__vision_features(const pali_model *model, float *features, floa
     pali_status status = PALI_OK;
 
     TRY(tower_init(&tower, model, error));
+    status = pali__lora_begin(&tower.lora, run->adapter, run->adapter_scale, model, tower.n, error);
     for (int64_t i = 0; status == PALI_OK && i < n_images; i++) {
         status = embed_patches(&tower, pixels + i * picture, error);
         for (int64_t layer = 0; status == PALI_OK && layer < n_layers; layer++) {
-            tap_state(&tower, states, layer, i);
-            status = pali__watch_step(watch, "image", i * n_layers + layer, n_steps, error);
+            tap_state(&tower, run->states, layer, i);
+            status = pali__watch_step(run->watch, "image", i * n_layers + layer, n_steps, error);
             if (status == PALI_OK)
                 status = siglip_block(&tower, &model->network.vision.blocks[layer], error);
         }
         if (status != PALI_OK)
             break;
-        tap_state(&tower, states, n_layers, i);
+        tap_state(&tower, run->states, n_layers, i);
         layer_norm(&tower, tower.normed, tower.x, &model->network.vision.post_layernorm);
         status = linear(&tower, features + i * tower.n * model->settings->text.hidden_size, tower.normed,
                         &model->network.projector, PALI__STORE, error);
     }
+    pali__lora_end(&tower.lora);
     pali__aligned_free(tower.block);
     return status;
 }

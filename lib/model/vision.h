@@ -6,10 +6,18 @@
 #include "core/watch.h"
 #include "model/network.h"
 
+/* How the tower runs. */
+struct pali__vision_run {
+    const pali_adapter *adapter; /* or NULL */
+    double adapter_scale;
+    float *const *states; /* NULL, or [layers + 1] buffers of [n_images, patches, hidden] for what enters each block and
+                             what leaves the last */
+    const struct pali__watch *watch; /* or NULL */
+};
+
 /* features: [n_images, patches, text hidden] of pixels: [n_images, channels, size, size]. The rows are not scaled by
- * sqrt(hidden) in either direction, as in Transformers >= 5.4. `states` is NULL, or [layers + 1] buffers of
- * [n_images, patches, hidden] for what enters each block and what leaves the last. */
-pali_status pali__vision_features(const pali_model *model, float *features, float *const *states, const float *pixels,
-                                  int64_t n_images, const struct pali__watch *watch, pali_error **error);
+ * sqrt(hidden) in either direction, as in Transformers >= 5.4. */
+pali_status pali__vision_features(const pali_model *model, float *features, const float *pixels, int64_t n_images,
+                                  const struct pali__vision_run *run, pali_error **error);
 
 #endif

@@ -25,6 +25,8 @@ static void test_macro_equals_function(void)
     CHECK_INIT(pali_cache_options, PALI_CACHE_OPTIONS_INIT);
     CHECK_INIT(pali_forward_options, PALI_FORWARD_OPTIONS_INIT);
     CHECK_INIT(pali_generate_options, PALI_GENERATE_OPTIONS_INIT);
+    CHECK_INIT(pali_image_features_options, PALI_IMAGE_FEATURES_OPTIONS_INIT);
+    CHECK_INIT(pali_save_options, PALI_SAVE_OPTIONS_INIT);
     CHECK_INIT(pali_timing, PALI_TIMING_INIT);
     CHECK_INIT(pali_machine, PALI_MACHINE_INIT);
     CHECK_INIT(pali_image_source, PALI_IMAGE_SOURCE_INIT);
@@ -54,6 +56,8 @@ static void test_layout_of_0_1(void)
     CHECK(sizeof(pali_detections_options) >= 48);
     CHECK(sizeof(pali_draw_options) >= 72);
     CHECK(sizeof(pali_coco_options) >= 96);
+    CHECK(sizeof(pali_image_features_options) >= 72);
+    CHECK(sizeof(pali_save_options) >= 136);
     CHECK(sizeof(pali_tensor) == 144);
     CHECK(offsetof(pali_image_options, max_pixels) == 16);
     CHECK(offsetof(pali_model_options, progress) == 16);

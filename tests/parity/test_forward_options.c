@@ -117,7 +117,8 @@ static void features(const pali_inputs *inputs)
     pali_error *error = NULL;
     pali_outputs *by_pixels = forward(inputs, &options);
 
-    CHECK_OK(pali_model_image_features(&computed, model, pali_inputs_get(inputs, "pixel_values"), &error), error);
+    CHECK_OK(pali_model_image_features(&computed, model, pali_inputs_get(inputs, "pixel_values"), NULL, &error),
+             error);
     CHECK_OK(pali_image_features_create(&given, model, pali_image_features_tensor(computed), 0, &error), error);
     options.features = given;
     options.image_states_divided = 1;
@@ -167,7 +168,7 @@ static void counted_mismatch(const pali_inputs *inputs)
     CHECK_OK(pali_inputs_set(changed, "input_ids", ids, &error), error);
     CHECK_OK(pali_inputs_set(changed, "pixel_values", &one, &error), error);
     pali_image_features *features_of_one = NULL;
-    CHECK_OK(pali_model_image_features(&features_of_one, model, &one, &error), error);
+    CHECK_OK(pali_model_image_features(&features_of_one, model, &one, NULL, &error), error);
     int64_t tokens = pali_image_features_tensor(features_of_one)->shape[1];
     snprintf(expected, sizeof expected, "%d image tokens, %d features", (int)(tokens * pixels->shape[0]), (int)tokens);
     refused(changed, &options, PALI_ERROR_SHAPE, expected);

@@ -334,7 +334,8 @@ static void features_again(const char *fixture)
     pali_outputs *direct = NULL, *again = NULL;
     pali_error *error = NULL;
 
-    CHECK_OK(pali_model_image_features(&features, model, pali_inputs_get(inputs, "pixel_values"), &error), error);
+    CHECK_OK(pali_model_image_features(&features, model, pali_inputs_get(inputs, "pixel_values"), NULL,
+                                       &error), error);
     CHECK_OK(pali_model_forward(&direct, model, inputs, NULL, &error), error);
     options.features = features;
     CHECK_OK(pali_model_forward(&again, model, inputs, &options, &error), error);

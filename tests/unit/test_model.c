@@ -379,7 +379,8 @@ static void references(const pali_inputs *inputs)
     pali_error *error = NULL;
 
     CHECK(pali_model_config(model) != NULL && pali_model_dtype(model) == PALI_FLOAT32);
-    CHECK_OK(pali_model_image_features(&features, model, pali_inputs_get(inputs, "pixel_values"), &error), error);
+    CHECK_OK(pali_model_image_features(&features, model, pali_inputs_get(inputs, "pixel_values"), NULL,
+                                       &error), error);
     CHECK_OK(pali_cache_create(&cache, model, NULL, &error), error);
     options.cache = cache;
     options.features = features;
