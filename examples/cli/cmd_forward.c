@@ -15,7 +15,7 @@ static const struct usage usage = {
 
 struct forward {
     struct common common;
-    const char *input, *output, *features;
+    const char *input, *output, *features, *adapter;
     int64_t logits_to_keep, prefix_length;
     struct integers logits_index, layers, heads;
     bool hidden_states, vision_hidden_states, attentions, divided;
@@ -24,6 +24,7 @@ struct forward {
 /* What stands open while the command runs. */
 struct session {
     pali_model *model;
+    pali_adapter *adapter;
     pali_inputs *inputs, *feature_file;
     pali_image_features *features;
     pali_outputs *outputs;
@@ -71,7 +72,10 @@ static pali_status run_model(struct session *session, const struct forward *forw
         status = load_features(session, forward);
     if (status != PALI_OK)
         return status;
+    if (open_adapter(&session->adapter, &options.adapter_scale, session->model, forward->adapter) != EXIT_DONE)
+        return PALI_ERROR_ARGUMENT;
 
+    options.adapter = session->adapter;
     options.features = session->features;
     options.logits_to_keep = forward->logits_to_keep;
     options.logits_index = forward->logits_index.items;
@@ -109,6 +113,7 @@ static int forward_file(const struct forward *forward)
     pali_image_features_free(session.features);
     pali_inputs_free(session.feature_file);
     pali_inputs_free(session.inputs);
+    pali_adapter_free(session.adapter);
     pali_model_free(session.model);
     free(path);
     return status;
@@ -139,6 +144,8 @@ int cmd_forward(int argc, char **argv)
           "write attentions.N of these layers", false },
         { NULL, "--attention-heads", "LIST", OPTION_LIST, false, &forward.heads, -1e9, 1e9,
           "write attentions.N of these heads", false },
+        { NULL, "--adapter", "DIR[=SCALE]", OPTION_TEXT, false, &forward.adapter, 0, 0,
+          "with the PEFT LoRA adapter in DIR", false },
         { NULL, "--image-states-divided", NULL, OPTION_SWITCH, false, &forward.divided, 0, 0,
           "image_hidden_states, and those of --features, are divided by sqrt(hidden), as in Transformers < 5.4", false },
     };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* paligemma generate: pictures and a prompt in, the answer out, token by token. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 /* What stands open while a command runs. */
 struct session {
     pali_model *model;
+    pali_adapter *adapter;
     pali_processor *processor;
     pali_image **images;
     pali_inputs *inputs;
@@ -20,29 +20,10 @@ struct session {
     double load_s;
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-/* The first Ctrl-C stops at the next token or layer; a second one ends the program at once. */
-static void catch_interrupt(void)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_interrupt;
-    action.sa_flags = (int)SA_RESETHAND;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-}
-
 static int on_progress(void *user, const char *stage, double fraction)
 {
     (void)user, (void)stage, (void)fraction;
-    return interrupted;
+    return interrupted();
 }
 
 /* Several answers are shown when all are there. */
@@ -53,7 +34,7 @@ static int on_token(void *user, const pali_token *token)
         fputs(token->text, stdout);
         fflush(stdout);
     }
-    return interrupted || ferror(stdout);
+    return interrupted() || ferror(stdout);
 }
 
 static pali_status load(struct session *session, const struct generate *generate, const char *path)
@@ -129,9 +110,13 @@ static int run(struct session *session, struct generate *generate, const char *p
     if (!session->images)
         return EXIT_FAILED;
     pali_status status = load(session, generate, path);
+    if (status == PALI_OK && open_adapter(&session->adapter, &generate->options.adapter_scale, session->model,
+                                          generate->adapter) != EXIT_DONE)
+        return EXIT_FAILED;
+    generate->options.adapter = session->adapter;
     if (status == PALI_OK)
         status = answer(session, generate);
-    if (interrupted)
+    if (interrupted())
         return report_text("interrupted");
     return status == PALI_OK ? EXIT_DONE : session->error ? report(session->error) : EXIT_FAILED;
 }
@@ -151,6 +136,7 @@ static int generate_answer(struct generate *generate)
     pali_inputs_free(session.inputs);
     free_images(session.images, generate->images.count);
     pali_processor_free(session.processor);
+    pali_adapter_free(session.adapter);
     pali_model_free(session.model);
     free(path);
     return status;

@@ -23,10 +23,23 @@ int cmd_mask(int argc, char **argv);
 int cmd_attend(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_save(int argc, char **argv);
 
 /* Says on stderr, in one line, what went wrong; returns EXIT_FAILED. */
 int report(const pali_error *error);
 int report_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* From catch_interrupt on, the first Ctrl-C only makes interrupted() true, for the callbacks of long calls; a second
+ * one ends the program at once. */
+void catch_interrupt(void);
+int interrupted(void);
+
+/* The directory of --adapter "DIR" or "DIR=SCALE", a new string to be freed; NULL after having said that there is no
+ * memory. Without a scale `*scale` stays as it was. */
+char *split_adapter(const char *text, double *scale);
+
+/* The adapter of that argument, or none for NULL; EXIT_DONE, or EXIT_FAILED after having said what is wrong. */
+int open_adapter(pali_adapter **out, double *scale, pali_model *model, const char *argument);
 
 /*
  * The directory that -m names: the path itself, or for a hub id ("google/paligemma2-3b-mix-224") the snapshot in the

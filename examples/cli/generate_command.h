@@ -10,7 +10,7 @@
 struct generate {
     struct common common;
     struct texts images;
-    const char *prompt;
+    const char *prompt, *adapter;
     struct constrain constrain;
     struct answer_objects objects;
     pali_generate_options options;

@@ -187,6 +187,8 @@ int generate_parse(struct generate *generate, int argc, char **argv)
           "with --constrain detect or segment: the answer may have no object", false },
         { NULL, "--prompt-lookup-num-tokens", "N", OPTION_INT, false, &answer->prompt_lookup_num_tokens, 0, 64,
           "guess up to N tokens from what was said before, and check them in one pass", false },
+        { NULL, "--adapter", "DIR[=SCALE]", OPTION_TEXT, false, &generate->adapter, 0, 0,
+          "answer with the PEFT LoRA adapter in DIR", false },
         ANSWER_OBJECTS_OPTIONS(generate->objects, NULL, "--detections"),
     };
     pali_generate_options_init(answer);

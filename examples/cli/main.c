@@ -25,6 +25,7 @@ static const struct {
     { "attend", cmd_attend, "where in the picture the model looks, as a heat map" },
     { "explain", cmd_explain, "what decides an answer: tokens, pictures, mask, scales, and known traps" },
     { "diff", cmd_diff, "the first activation in which two files of tensors depart" },
+    { "save", cmd_save, "a checkpoint anew: other dtype, names, shards; adapters merged in" },
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
