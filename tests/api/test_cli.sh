@@ -70,6 +70,10 @@ for command in $commands; do
     prints " $command "
 done
 for command in $commands; do
+for command in generate score process forward tokenize bench info mask attend explain diff save; do
+    prints " $command "
+done
+for command in generate score process forward tokenize bench info mask attend explain diff save; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command
@@ -113,6 +117,18 @@ says "--num-beams"
 expect 2 "$paligemma" score -m x -i y -p z
 says "--suffix TEXT is missing"
 expect 2 "$paligemma" info a b
+expect 2 "$paligemma" save a
+says "OUT_DIR is missing"
+expect 2 "$paligemma" save a b c
+says 'unexpected argument "c"'
+expect 2 "$paligemma" save a b --dtype int8
+says "float32, bfloat16 or float16"
+expect 2 "$paligemma" save a b --name-style C
+says "transformers-4, transformers-5"
+for size in 5XB GB -1 0 nan 1e30; do
+    expect 2 "$paligemma" save a b --max-shard-size "$size"
+    says "5GB"
+done
 
 expect 2 "$paligemma" detections -t x --size 3
 says "--size takes WIDTHxHEIGHT"
@@ -450,6 +466,39 @@ done
 ask 2 --eos-token-id one
 says "token id"
 ask 2 --num-beams 65
+# ---- save, adapters
+rm -rf "$scratch/saved" "$scratch/sharded" "$scratch/merged" "$scratch/stopped"
+expect 0 "$paligemma" save "$model" "$scratch/saved" --dtype float32 --json
+prints '"name_style": "transformers-4"'
+expect 1 "$paligemma" save "$model" "$scratch/saved"
+says "is not empty"
+expect 0 "$paligemma" save "$scratch/saved" "$scratch/sharded" --dtype bfloat16 --name-style modules-5 \
+    --max-shard-size 1MiB --write-tied-head
+[ -f "$scratch/sharded/model.safetensors.index.json" ] || fail "no shards"
+expect 0 "$paligemma" info "$scratch/sharded" --json
+prints '"missing": []'
+prints '"unexpected": []'
+expect 0 "$paligemma" forward -m "$model" --dtype float32 --inputs "$scratch/inputs.safetensors" \
+    -o "$scratch/original.safetensors" --threads 1
+expect 0 "$paligemma" forward -m "$scratch/saved" --inputs "$scratch/inputs.safetensors" \
+    -o "$scratch/again.safetensors" --threads 1
+cmp -s "$scratch/original.safetensors" "$scratch/again.safetensors" || fail "the saved checkpoint gives other outputs"
+base=$data/models/pg1 adapter=$data/adapters/pg1-second
+if [ -d "$base" ] && [ -d "$adapter" ]; then
+    cp -r "$adapter" "$scratch/a=b" 2>/dev/null
+    expect 0 "$paligemma" save "$base" "$scratch/merged" --adapter "$adapter=0.5" --adapter "$scratch/a=b"
+    expect 0 "$paligemma" forward -m "$scratch/merged" --inputs "$base/basic.inputs.safetensors" \
+        -o "$scratch/merged.safetensors"
+    expect 0 "$paligemma" forward -m "$base" --inputs "$base/basic.inputs.safetensors" --adapter "$adapter=1.5" \
+        -o "$scratch/beside.safetensors"
+    cmp -s "$scratch/original.safetensors" "$scratch/beside.safetensors" && fail "the adapter changes nothing"
+    expect 0 "$paligemma" generate -m "$base" -i "$picture" -p "caption en" --max-new-tokens 2 --adapter "$adapter"
+    expect 1 "$paligemma" generate -m "$base" -i "$picture" -p "caption en" --adapter "$scratch/no-such-adapter=2"
+    says "no-such-adapter/adapter_config.json"
+    expect 1 "$paligemma" save "$base" "$scratch/stopped" --adapter "$data/adapters/pg2-rs"
+    says "do not fit"
+    [ ! -e "$scratch/stopped" ] || fail "a failed save left a directory"
+fi
 
 # ---- output that nobody takes
 if [ -w /dev/full ]; then

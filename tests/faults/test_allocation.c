@@ -6,6 +6,7 @@
  */
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 #include <paligemma/paligemma.h>
 
@@ -377,6 +378,81 @@ static pali_status convert_model(const char *folder, pali_error **error)
     return status;
 }
 
+/* The adapter that belongs to the model folder "…/models/pg1" or "…/models/pg2". */
+static const char *adapter_of(const char *folder)
+{
+    static char path[1024];
+    bool second = strcmp(folder + strlen(folder) - 3, "pg2") == 0;
+    snprintf(path, sizeof path, "%s/adapters/%s", test_data(), second ? "pg2-rs" : "pg1-head");
+    return path;
+}
+
+static pali_status use_adapter(const char *folder, pali_error **error)
+{
+    pali_model *model = NULL;
+    pali_adapter *adapter = NULL;
+    pali_inputs *inputs = NULL;
+    pali_outputs *outputs = NULL;
+    pali_model_options model_options = PALI_MODEL_OPTIONS_INIT;
+    pali_forward_options options = PALI_FORWARD_OPTIONS_INIT;
+    char path[1100];
+    snprintf(path, sizeof path, "%s/basic.inputs.safetensors", folder);
+    model_options.threads = 1;
+    pali_status status = pali_model_load(&model, folder, &model_options, error);
+    if (status == PALI_OK)
+        status = pali_adapter_load(&adapter, model, adapter_of(folder), error);
+    if (status == PALI_OK)
+        status = pali_inputs_load(&inputs, path, error);
+    options.adapter = adapter;
+    if (status == PALI_OK)
+        status = pali_model_forward(&outputs, model, inputs, &options, error);
+    CHECK((outputs == NULL) == (status != PALI_OK));
+    pali_outputs_free(outputs);
+    pali_inputs_free(inputs);
+    pali_adapter_free(adapter);
+    pali_model_free(model);
+    return status;
+}
+
+/* With the adapter that can be merged. */
+static void merged_adapter(char out[1024], const char *folder)
+{
+    bool second = strcmp(folder + strlen(folder) - 3, "pg2") == 0;
+    snprintf(out, 1024, "%s/adapters/%s", test_data(), second ? "pg2-rs" : "pg1-second");
+}
+
+static pali_status merge_adapter(const char *folder, pali_error **error)
+{
+    char path[1024];
+    const char *const adapters[] = { path };
+    pali_model *model = NULL;
+    pali_model_options options = PALI_MODEL_OPTIONS_INIT;
+    merged_adapter(path, folder);
+    options.dtype = PALI_BFLOAT16;
+    options.adapters = adapters;
+    options.n_adapters = 1;
+    pali_status status = pali_model_load(&model, folder, &options, error);
+    pali_model_free(model);
+    return status;
+}
+
+static pali_status save_checkpoint(const char *folder, pali_error **error)
+{
+    char path[1024], out[1024], command[1100];
+    const char *const adapters[] = { path };
+    pali_save_options options = PALI_SAVE_OPTIONS_INIT;
+    merged_adapter(path, folder);
+    snprintf(out, sizeof out, "%s/saved", test_scratch());
+    snprintf(command, sizeof command, "rm -rf '%s'", out);
+    if (access(out, F_OK) == 0) /* the run before got through */
+        CHECK(system(command) == 0);
+    options.dtype = PALI_FLOAT16;
+    options.adapters = adapters;
+    options.n_adapters = 1;
+    options.max_shard_size = 300000;
+    return pali_checkpoint_save(folder, out, &options, error);
+}
+
 static pali_status use_pictures(const char *folder, pali_error **error)
 {
     static const char *const names[] = { "rgb8.png", "palette4-adam7.png", "color420-progressive.jpg", "cmyk.jpg",
@@ -508,6 +584,9 @@ int main(void)
         run_scenario("answers", constrain_and_score, folder);
         run_scenario("samples", sample_answers, folder);
         run_scenario("beams", search_answers, folder);
+        run_scenario("adapter", use_adapter, folder);
+        run_scenario("merge", merge_adapter, folder);
+        run_scenario("save", save_checkpoint, folder);
     }
     return test_report("test_allocation");
 }

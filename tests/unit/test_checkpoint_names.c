@@ -56,6 +56,22 @@ static void test_styles(void)
     }
 }
 
+/* The reverse; enum pali_name_style has them in the order A, C, B, D. */
+static void test_styled(void)
+{
+    static const int columns[] = { 0, 2, 1, 3 };
+    char out[256];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        for (int style = PALI_NAMES_TRANSFORMERS_4; style <= PALI_NAMES_MODULES_5; style++) {
+            const char *expected = names[i].styles[columns[style - 1]];
+            CHECK(pali__styled_name(out, sizeof out, names[i].canonical, (pali_name_style)style));
+            CHECK_MSG(strcmp(out, expected) == 0, "%s became %s, not %s", names[i].canonical, out, expected);
+            CHECK(!pali__styled_name(out, strlen(expected), names[i].canonical, (pali_name_style)style));
+        }
+    }
+    CHECK(pali__styled_name(out, sizeof out, "custom.weight", PALI_NAMES_MODULES_4) && !strcmp(out, "custom.weight"));
+}
+
 static void test_others(void)
 {
     /* A buffer of old files keeps a name by which the caller knows it. */
@@ -81,6 +97,7 @@ static void test_room(void)
 int main(void)
 {
     test_styles();
+    test_styled();
     test_others();
     test_room();
     return test_report("checkpoint_names");
