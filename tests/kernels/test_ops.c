@@ -220,6 +220,22 @@ static void test_linear_spans(void)
     }
 }
 
+/* A pass measures its scratch for the most rows that it will have. Nothing is multiplied here, so the level may be one
+ * that this processor lacks. */
+static void test_scratch_serves_fewer_rows(void)
+{
+    struct pali__kernels kernels = *pali__kernels_get(PALI__CPU_C);
+    struct pali__compute compute = {.kernels = &kernels, .n_threads = 3, .dtype = PALI_BFLOAT16};
+    struct pali__matrix w = {.dtype = PALI_BFLOAT16, .n_out = 4000, .n_in = 8};
+    kernels.level = PALI__CPU_AVX512_BF16;
+    size_t before = 0;
+    for (int64_t n_rows = 1; n_rows < 1600; n_rows++) {
+        size_t size = pali__linear_scratch(&compute, n_rows, &w);
+        CHECK_MSG(size >= before, "%d rows need %zu bytes, one row less %zu", (int)n_rows, size, before);
+        before = size;
+    }
+}
+
 static void test_rows(void)
 {
     enum { N_ROWS = 37, N = 613 };
@@ -377,6 +393,7 @@ int main(int argc, char **argv)
         test_linear();
     test_linear_nothing();
     test_linear_spans();
+    test_scratch_serves_fewer_rows();
     test_rows();
     test_rope();
     test_embed_and_convert();
