@@ -86,7 +86,8 @@ static pali_status take_features(struct scoring *scoring, pali_error **error)
     if (features && features->model != scoring->model)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "the image features belong to another model");
     if (!features && pixels) {
-        TRY(pali__image_features_compute(&scoring->own_features, scoring->model, pixels, &scoring->watch, error));
+        struct pali__vision_run how = { .watch = &scoring->watch };
+        TRY(pali__image_features_compute(&scoring->own_features, scoring->model, pixels, &how, error));
         features = scoring->own_features;
     }
     if (features)

@@ -240,6 +240,8 @@ void pali__lm_head_spans(struct pali__pass *pass, float *logits, int64_t row, co
         count += spans[i].count;
     pali__linear_spans(&pass->model->compute, logits, pass->x + row * config->hidden_size,
                        &pass->model->network.decoder.head, spans, n_spans);
+    pali__lora_add_spans(&pass->lora, logits, pass->x + row * config->hidden_size,
+                         &pass->model->network.decoder.head, spans, n_spans);
     if (config->final_logit_softcapping > 0.0)
         pali__soft_cap(&pass->model->compute, logits, count, (float)config->final_logit_softcapping);
     spread(logits, config->vocab_size, spans, n_spans, count);

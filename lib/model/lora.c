@@ -251,20 +251,52 @@ void pali__lora_end(struct pali__lora *lora)
     *lora = (struct pali__lora){ 0 };
 }
 
+static const struct update *find_update(const struct pali__lora *lora, const struct pali__matrix *w)
+{
+    struct update wanted = { .w = w };
+
+    return lora->adapter ? bsearch(&wanted, lora->adapter->updates, lora->adapter->count, sizeof wanted, by_address)
+                         : NULL;
+}
+
+/* lora->low = scale·A·x. */
+static pali_status lower(const struct pali__lora *lora, const struct update *update, const float *x, int64_t n_rows,
+                         pali_error **error)
+{
+    float scale = lora->scale * update->scale;
+
+    TRY(pali__linear(&lora->adapter->model->compute, lora->low, x, n_rows, &update->a, NULL, PALI__STORE,
+                     lora->scratch, error));
+    for (int64_t i = 0; i < n_rows * update->a.n_out; i++)
+        lora->low[i] *= scale;
+    return PALI_OK;
+}
+
 pali_status pali__lora_add(const struct pali__lora *lora, float *y, const float *x, int64_t n_rows,
                            const struct pali__matrix *w, pali_error **error)
 {
-    if (!lora->adapter)
-        return PALI_OK;
-    const struct pali__compute *compute = &lora->adapter->model->compute;
-    struct update wanted = { .w = w };
-    const struct update *update = bsearch(&wanted, lora->adapter->updates, lora->adapter->count, sizeof wanted,
-                                          by_address);
+    const struct update *update = find_update(lora, w);
+
     if (!update)
         return PALI_OK;
-    float scale = lora->scale * update->scale;
-    TRY(pali__linear(compute, lora->low, x, n_rows, &update->a, NULL, PALI__STORE, lora->scratch, error));
-    for (int64_t i = 0; i < n_rows * update->a.n_out; i++)
-        lora->low[i] *= scale;
-    return pali__linear(compute, y, lora->low, n_rows, &update->b, NULL, PALI__ADD, lora->scratch, error);
+    TRY(lower(lora, update, x, n_rows, error));
+    return pali__linear(&lora->adapter->model->compute, y, lora->low, n_rows, &update->b, NULL, PALI__ADD,
+                        lora->scratch, error);
+}
+
+/* Products of one row do not reach oneDNN and cannot fail. */
+void pali__lora_add_spans(const struct pali__lora *lora, float *y, const float *x, const struct pali__matrix *w,
+                          const struct pali__span *spans, int64_t n_spans)
+{
+    const struct update *update = find_update(lora, w);
+
+    if (!update || lower(lora, update, x, 1, NULL) != PALI_OK)
+        return;
+    for (int64_t i = 0; i < n_spans; y += spans[i++].count) {
+        struct pali__matrix rows = update->b;
+        rows.data = (const char *)update->b.data +
+                    (size_t)(spans[i].first * update->b.n_in) * pali_dtype_size(update->b.dtype);
+        rows.n_out = spans[i].count;
+        pali__linear(&lora->adapter->model->compute, y, lora->low, 1, &rows, NULL, PALI__ADD, lora->scratch, NULL);
+    }
 }

@@ -42,4 +42,8 @@ void pali__lora_end(struct pali__lora *lora); /* of a zeroed one: nothing */
 pali_status pali__lora_add(const struct pali__lora *lora, float *y, const float *x, int64_t n_rows,
                            const struct pali__matrix *w, pali_error **error);
 
+/* The same for one row x, and of y only the outputs in `spans`, packed as pali__linear_spans packs them. */
+void pali__lora_add_spans(const struct pali__lora *lora, float *y, const float *x, const struct pali__matrix *w,
+                          const struct pali__span *spans, int64_t n_spans);
+
 #endif
