@@ -258,6 +258,50 @@ static void check_both(void)
     pali_model_free(model);
 }
 
+/* A constrained step reads some rows of the head only, and of an adapter's B the same. */
+static int allow_some(void *user, int64_t row, const int64_t *ids, size_t n_ids, uint8_t *allowed, int64_t vocab_size)
+{
+    (void)user, (void)row, (void)ids, (void)n_ids;
+    for (int64_t id = 0; id < vocab_size; id++)
+        allowed[id] = id % 7 == 3 || (id > 300 && id < 310);
+    return 0;
+}
+
+static void check_constrained(void)
+{
+    pali_model *model = load_model(fixture_path("pg1", NULL), NULL, NULL, 0);
+    pali_adapter *adapter = load_adapter(model, "pg1-head");
+    pali_inputs *inputs = fixture_tensors("pg1", "generate", "inputs");
+    pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
+    pali_generation *answer = NULL;
+    pali_error *error = NULL;
+
+    for (int with = 0; with < 2; with++) {
+        pali_outputs *outputs = forward(model, inputs, with ? adapter : NULL, 1.0);
+        const pali_tensor *logits = pali_outputs_get(outputs, "logits");
+        int64_t vocab_size = logits->shape[2], best = 3;
+        const float *last = (const float *)logits->data + (logits->shape[1] - 1) * vocab_size;
+        uint8_t *allowed = calloc(1, (size_t)vocab_size);
+        allow_some(NULL, 0, NULL, 0, allowed, vocab_size);
+        for (int64_t id = 0; id < vocab_size; id++)
+            best = allowed[id] && last[id] > last[best] ? id : best;
+        free(allowed);
+        pali_outputs_free(outputs);
+
+        size_t count = 0;
+        options.max_new_tokens = 1;
+        options.token_mask = allow_some;
+        options.adapter = with ? adapter : NULL;
+        CHECK_OK(pali_generate(&answer, model, inputs, &options, &error), error);
+        const int64_t *ids = pali_generation_token_ids(answer, 0, &count);
+        CHECK_MSG(count == 1 && ids[0] == best, "with %d: token %d, the likeliest is %d", with, (int)ids[0], (int)best);
+        pali_generation_free(answer);
+    }
+    pali_inputs_free(inputs);
+    pali_adapter_free(adapter);
+    pali_model_free(model);
+}
+
 /* ---- threads ---- */
 
 struct worker {
@@ -357,6 +401,7 @@ int main(void)
     check_saved("pg2-rs", "pg2");
     check_bfloat16();
     check_both();
+    check_constrained();
     check_threads();
     check_mistakes();
     return test_report("test_adapter");
