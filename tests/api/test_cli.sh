@@ -62,6 +62,7 @@ mask
 attend
 explain
 diff
+save
 bench
 info
 "
@@ -70,10 +71,6 @@ for command in $commands; do
     prints " $command "
 done
 for command in $commands; do
-for command in generate score process forward tokenize bench info mask attend explain diff save; do
-    prints " $command "
-done
-for command in generate score process forward tokenize bench info mask attend explain diff save; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command
