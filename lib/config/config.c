@@ -89,8 +89,10 @@ static pali_status read_top(struct pali__settings *settings, const struct pali__
     return PALI_OK;
 }
 
-/* The top level's special ids serve where generation_config.json does not say otherwise. */
-static pali_status read_special_ids(struct pali__generation_config *generation, const struct pali__section *top)
+/* The top level's special ids serve where generation_config.json does not say otherwise; behind them stand Gemma's, or
+ * for another decoder those of its text_config. */
+static pali_status read_special_ids(struct pali__generation_config *generation, const struct pali__section *top,
+                                    const struct pali__text_config *text)
 {
     int64_t eos[PALI__MAX_EOS] = { 0 }, bos = PALI__UNSET, pad = PALI__UNSET;
     int n_eos = 0;
@@ -98,6 +100,11 @@ static pali_status read_special_ids(struct pali__generation_config *generation, 
     TRY(pali__read_int(top, "bos_token_id", NULL, 0, PALI__MAX_VOCABULARY - 1, &bos));
     TRY(pali__read_int(top, "pad_token_id", NULL, 0, PALI__MAX_VOCABULARY - 1, &pad));
     *generation = *pali__generation_config_defaults();
+    if (text->family == PALI__LLAMA || text->family == PALI__MISTRAL) {
+        memcpy(generation->eos_token_id, text->eos_token_id, sizeof text->eos_token_id);
+        generation->n_eos = text->n_eos;
+        generation->bos_token_id = text->bos_token_id;
+    }
     if (n_eos) {
         memcpy(generation->eos_token_id, eos, sizeof eos);
         generation->n_eos = n_eos;
@@ -124,12 +131,14 @@ static pali_status read_projection(struct pali__settings *settings, const struct
     return PALI_OK;
 }
 
-/* The top level rules, then text_config; tied unless one says otherwise. */
+/* The top level rules, then text_config; tied unless one says otherwise. Llama's and Mistral's text_config say that they
+ * are not tied, by default, and mean the decoder alone: Transformers 5 ties PaliGemma's head all the same. */
 static pali_status read_tie(struct pali__settings *settings, const struct pali__section *top,
                             const struct pali__section *text)
 {
     bool tied = true;
     TRY(pali__read_bool(text, "tie_word_embeddings", &tied));
+    tied = tied || settings->text.family == PALI__LLAMA || settings->text.family == PALI__MISTRAL;
     TRY(pali__read_bool(top, "tie_word_embeddings", &tied));
     settings->tie_word_embeddings = tied;
     return PALI_OK;
@@ -146,8 +155,8 @@ static pali_status read_model(pali_config *config, const struct files *files, pa
     TRY(get_part(&text.object, &top, "text_config"));
     TRY(get_part(&vision.object, &top, "vision_config"));
     TRY(read_top(settings, &top));
-    TRY(read_special_ids(&settings->generation, &top));
     TRY(pali__text_config_read(&settings->text, &text));
+    TRY(read_special_ids(&settings->generation, &top, &settings->text));
     TRY(pali__vision_config_read(&settings->vision, &vision));
     TRY(read_projection(settings, &top, &vision));
     TRY(read_tie(settings, &top, &text));

@@ -17,6 +17,9 @@ enum {
 /* text_config of config.json; `section->object` NULL: the released 3B model's. */
 pali_status pali__text_config_read(struct pali__text_config *out, const struct pali__section *section);
 
+/* The rotary embedding of text_config; out->theta and out->original_length are the defaults on entry. */
+pali_status pali__rope_config_read(struct pali__rope_config *out, const struct pali__section *section);
+
 /* vision_config; `section->object` NULL: SigLIP So400m/14 at 224. */
 pali_status pali__vision_config_read(struct pali__vision_config *out, const struct pali__section *section);
 

@@ -8,7 +8,17 @@
 
 #include <paligemma/config.h>
 
-enum pali__text_family { PALI__GEMMA = 1, PALI__GEMMA2 = 2 };
+enum pali__text_family { PALI__GEMMA = 1, PALI__GEMMA2 = 2, PALI__LLAMA = 3, PALI__MISTRAL = 4 };
+enum pali__activation { PALI__GELU_TANH, PALI__SILU };
+
+/* Rotary embedding: the frequencies of theta as they are, divided by `factor`, or (Llama 3) only the low ones so. */
+enum pali__rope_type { PALI__ROPE_DEFAULT, PALI__ROPE_LINEAR, PALI__ROPE_LLAMA3 };
+struct pali__rope_config {
+    enum pali__rope_type type;
+    double theta;
+    double factor, low_freq_factor, high_freq_factor;
+    double original_length; /* Llama 3: the context that it was trained with */
+};
 
 #define PALI__MAX_EOS 8
 #define PALI__MAX_IDS 1024 /* in a list of generation_config.json */
@@ -18,12 +28,19 @@ struct pali__text_config {
     enum pali__text_family family;
     int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim;
     int64_t vocab_size, max_position_embeddings;
-    double rms_norm_eps, rope_theta;
-    double query_pre_attn_scalar;      /* Gemma: head_dim */
-    double attn_logit_softcapping;     /* 0: none (always for Gemma) */
+    double rms_norm_eps;
+    struct pali__rope_config rope;
+    enum pali__activation activation;
+    float norm_offset;                 /* added to the weight of every RMSNorm: 1 for the Gemmas, else 0 */
+    bool scales_embedding;             /* text rows enter times sqrt(hidden): the Gemmas */
+    bool norms_outputs;                /* norms behind attention and MLP too: Gemma 2 */
+    double query_pre_attn_scalar;      /* head_dim but for Gemma 2 */
+    double attn_logit_softcapping;     /* 0: none (always but for Gemma 2) */
     double final_logit_softcapping;    /* 0: none */
     int64_t sliding_window;            /* 0: none */
-    bool layer_slides[PALI__MAX_LAYERS]; /* from layer_types, else Gemma 2: even layers */
+    int64_t eos_token_id[PALI__MAX_EOS], bos_token_id; /* used where nothing else names them, for Llama and Mistral */
+    int n_eos;
+    bool layer_slides[PALI__MAX_LAYERS]; /* from layer_types, else Gemma 2: even layers, Mistral: all */
 };
 
 struct pali__vision_config {

@@ -61,6 +61,11 @@ void pali__gelu_mul(const struct pali__compute *compute, float *gate, const floa
     FOR_CHUNKS(count, compute->kernels->gelu_mul(gate + at, up + at, n));
 }
 
+void pali__silu_mul(const struct pali__compute *compute, float *gate, const float *up, int64_t count)
+{
+    FOR_CHUNKS(count, compute->kernels->silu_mul(gate + at, up + at, n));
+}
+
 void pali__add(const struct pali__compute *compute, float *y, const float *x, int64_t count)
 {
     FOR_CHUNKS(count, compute->kernels->add(y + at, x + at, n));
@@ -71,16 +76,22 @@ void pali__soft_cap(const struct pali__compute *compute, float *x, int64_t count
     FOR_CHUNKS(count, compute->kernels->soft_cap(x + at, n, cap));
 }
 
+void pali__rope_frequencies(float *frequency, int64_t head_dim, double theta)
+{
+    for (int64_t i = 0; i < head_dim / 2; i++) {
+        float exponent = (float)(2 * i) / (float)head_dim;
+        frequency[i] = 1.0f / powf((float)theta, exponent);
+    }
+}
+
 /* Rotates pairs first…first+n-1 of every head of a row. The angles are computed as the reference does: the frequency
  * and the product with the position are rounded to float32. */
 static void rotate_pairs(const struct pali__kernels *kernels, float *row, int64_t position, int64_t n_heads,
-                         int64_t head_dim, double theta, int64_t first, int64_t n)
+                         int64_t head_dim, const float *frequency, int64_t first, int64_t n)
 {
     float cosine[PAIRS_PER_CHUNK], sine[PAIRS_PER_CHUNK];
     for (int64_t i = 0; i < n; i++) {
-        float exponent = (float)(2 * (first + i)) / (float)head_dim;
-        float frequency = 1.0f / powf((float)theta, exponent);
-        float angle = (float)position * frequency;
+        float angle = (float)position * frequency[first + i];
         cosine[i] = cosf(angle);
         sine[i] = sinf(angle);
     }
@@ -91,14 +102,14 @@ static void rotate_pairs(const struct pali__kernels *kernels, float *row, int64_
 }
 
 void pali__rope(const struct pali__compute *compute, float *x, const int64_t *positions, int64_t n_rows,
-                int64_t n_heads, int64_t head_dim, double theta)
+                int64_t n_heads, int64_t head_dim, const float *frequency)
 {
     int64_t n_pairs = head_dim / 2;
 #pragma omp parallel for schedule(static) num_threads(threads_for(compute, n_rows * n_heads * head_dim))
     for (int64_t r = 0; r < n_rows; r++) {
         float *row = x + r * n_heads * head_dim;
         for (int64_t first = 0; first < n_pairs; first += PAIRS_PER_CHUNK)
-            rotate_pairs(compute->kernels, row, positions[r], n_heads, head_dim, theta, first,
+            rotate_pairs(compute->kernels, row, positions[r], n_heads, head_dim, frequency, first,
                          smaller(PAIRS_PER_CHUNK, n_pairs - first));
     }
 }

@@ -40,6 +40,8 @@ struct pali__kernels {
     void (*gelu)(float *x, int64_t n);
     /* gate = gelu(gate) ⊙ up. gate, up: [n]. */
     void (*gelu_mul)(float *gate, const float *up, int64_t n);
+    /* gate = silu(gate) ⊙ up, silu(x) = x / (1 + exp(-x)). gate, up: [n]. */
+    void (*silu_mul)(float *gate, const float *up, int64_t n);
     /* x = cap·tanh(x / cap). x: [n]. */
     void (*soft_cap)(float *x, int64_t n, float cap);
     /* y += x. x, y: [n]. */

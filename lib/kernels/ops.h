@@ -59,16 +59,20 @@ void pali__rms_norm(const struct pali__compute *compute, float *y, const float *
 void pali__layer_norm(const struct pali__compute *compute, float *y, const float *x, const float *weight,
                       const float *bias, int64_t n_rows, int64_t n, float eps);
 
-/* x = gelu_tanh(x);   gate = gelu_tanh(gate) ⊙ up;   y += x;   x = cap·tanh(x / cap).   All over `count` values. */
+/* x = gelu_tanh(x);   gate = gelu_tanh(gate) ⊙ up;   gate = silu(gate) ⊙ up;   y += x;   x = cap·tanh(x / cap).   All over `count` values. */
 void pali__gelu(const struct pali__compute *compute, float *x, int64_t count);
 void pali__gelu_mul(const struct pali__compute *compute, float *gate, const float *up, int64_t count);
+void pali__silu_mul(const struct pali__compute *compute, float *gate, const float *up, int64_t count);
 void pali__add(const struct pali__compute *compute, float *y, const float *x, int64_t count);
 void pali__soft_cap(const struct pali__compute *compute, float *x, int64_t count, float cap);
 
+/* frequency[i] = theta^(-2i/head_dim), rounded to float32 where the reference does. frequency: [head_dim/2]. */
+void pali__rope_frequencies(float *frequency, int64_t head_dim, double theta);
+
 /* Rotates x: [n_rows, n_heads·head_dim] by its rows' positions, pairing i with i + head_dim/2 in each head; angle of
- * pair i: position · theta^(-2i/head_dim). */
+ * pair i: position · frequency[i]. frequency: [head_dim/2]. */
 void pali__rope(const struct pali__compute *compute, float *x, const int64_t *positions, int64_t n_rows,
-                int64_t n_heads, int64_t head_dim, double theta);
+                int64_t n_heads, int64_t head_dim, const float *frequency);
 
 /* Row `index` of an embedding matrix, times `scale`, to y: [n_in]. */
 void pali__embed(const struct pali__compute *compute, float *y, const struct pali__matrix *embedding, int64_t index,

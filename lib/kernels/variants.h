@@ -15,6 +15,7 @@
                                 float eps);                                                                            \
     void pali__gelu_##set(float *x, int64_t n);                                                                        \
     void pali__gelu_mul_##set(float *gate, const float *up, int64_t n);                                                \
+    void pali__silu_mul_##set(float *gate, const float *up, int64_t n);                                                \
     void pali__soft_cap_##set(float *x, int64_t n, float cap);                                                         \
     void pali__add_##set(float *y, const float *x, int64_t n);                                                         \
     void pali__scale_##set(float *y, const float *x, int64_t n, float factor);                                         \
@@ -37,6 +38,7 @@
         (kernels)->layer_norm = pali__layer_norm_##set;                                                                \
         (kernels)->gelu = pali__gelu_##set;                                                                            \
         (kernels)->gelu_mul = pali__gelu_mul_##set;                                                                    \
+        (kernels)->silu_mul = pali__silu_mul_##set;                                                                    \
         (kernels)->soft_cap = pali__soft_cap_##set;                                                                    \
         (kernels)->add = pali__add_##set;                                                                              \
         (kernels)->scale = pali__scale_##set;                                                                          \

@@ -12,6 +12,11 @@
  *   h += norm(down(gelu_tanh(gate · y) ⊙ up · y)),   y = norm(h)
  *
  * norm(x) = x / sqrt(mean(x²) + eps) · (1 + weight): the stored weight is the distance from one.
+ *
+ * Llama (arXiv 2302.13971; modeling_llama.py) and Mistral (arXiv 2310.06825; modeling_mistral.py) are Gemma's block with
+ * silu in place of gelu_tanh and norm(x) = x / sqrt(mean(x²) + eps) · weight; their text rows enter unscaled (merge.c),
+ * and every layer of Mistral sees only a window. What differs stands in struct pali__text_config: the block itself asks
+ * for no family.
  */
 #include "model/pass.h"
 
@@ -27,7 +32,7 @@ static void rms_norm(struct pali__pass *pass, float *y, const float *x, const fl
 {
     const struct pali__text_config *config = text_config(pass);
 
-    pali__rms_norm(&pass->model->compute, y, x, weight, n_rows, config->hidden_size, (float)config->rms_norm_eps, 1.0f);
+    pali__rms_norm(&pass->model->compute, y, x, weight, n_rows, config->hidden_size, (float)config->rms_norm_eps, config->norm_offset);
 }
 
 static pali_status linear(struct pali__pass *pass, float *y, const float *x, int64_t n_rows,
@@ -40,7 +45,16 @@ static pali_status linear(struct pali__pass *pass, float *y, const float *x, int
 static void rope(struct pali__pass *pass, float *x, int64_t n_heads)
 {
     pali__rope(&pass->model->compute, x, pass->positions, pass->n_rows, n_heads, text_config(pass)->head_dim,
-               text_config(pass)->rope_theta);
+               pass->model->network.decoder.rotary);
+}
+
+/* gate = act(gate) ⊙ up */
+static void activate(struct pali__pass *pass, float *gate, const float *up, int64_t count)
+{
+    if (text_config(pass)->activation == PALI__SILU)
+        pali__silu_mul(&pass->model->compute, gate, up, count);
+    else
+        pali__gelu_mul(&pass->model->compute, gate, up, count);
 }
 
 /* h += W·x, or h += norm(W·x) where the family norms a part's output (`norm` is not NULL); then `product`, of
@@ -161,7 +175,7 @@ static pali_status mlp_part(struct pali__pass *pass, const struct pali__decoder_
         rms_norm(pass, y, h, block->mlp_norm, n);
         TRY(linear(pass, pass->gate, y, n, &block->gate, PALI__STORE, error));
         TRY(linear(pass, pass->up, y, n, &block->up, PALI__STORE, error));
-        pali__gelu_mul(&pass->model->compute, pass->gate, pass->up, n * config->intermediate_size);
+        activate(pass, pass->gate, pass->up, n * config->intermediate_size);
         TRY(add_to_residual(pass, h, pass->gate, n, &block->down, block->post_mlp_norm, y, error));
     }
     return PALI_OK;

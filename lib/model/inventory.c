@@ -20,6 +20,14 @@ bool pali__tensor_fits(const pali_tensor *tensor, const struct pali__tensor_spec
     return tensor->rank == spec->rank && !memcmp(tensor->shape, spec->shape, (size_t)spec->rank * sizeof(int64_t));
 }
 
+bool pali__head_is_tied(const pali_checkpoint *checkpoint, const struct pali__settings *settings)
+{
+    bool both_count = settings->text.family == PALI__LLAMA || settings->text.family == PALI__MISTRAL;
+
+    return settings->tie_word_embeddings && !(both_count && pali__checkpoint_find(checkpoint, PALI__HEAD_NAME) &&
+                                              pali__checkpoint_find(checkpoint, PALI__EMBEDDING_NAME));
+}
+
 static bool is_floating(pali_dtype dtype)
 {
     return dtype == PALI_FLOAT32 || dtype == PALI_BFLOAT16 || dtype == PALI_FLOAT16;
@@ -29,7 +37,7 @@ pali_status pali__inventory_find(const pali_checkpoint *checkpoint, const struct
                                  const char *path, const struct pali__tensor_spec *spec, const pali_tensor **out,
                                  pali_error **error)
 {
-    bool tied = settings->tie_word_embeddings;
+    bool tied = pali__head_is_tied(checkpoint, settings);
     const pali_tensor *tensor = pali__checkpoint_find(checkpoint, spec->name);
     char expected[96], found[96];
 
@@ -107,7 +115,7 @@ pali_status pali__inventory_compare(const pali_checkpoint *checkpoint, const str
 {
     size_t count = pali_checkpoint_count(checkpoint);
     struct expectation expectation = { .checkpoint = checkpoint, .missing = missing,
-                                       .tied = settings->tie_word_embeddings };
+                                       .tied = pali__head_is_tied(checkpoint, settings) };
 
     expectation.known = pali__calloc(count, 1);
     if (!expectation.known)

@@ -28,4 +28,8 @@ pali_status pali__inventory_compare(const pali_checkpoint *checkpoint, const str
                                     struct pali__network *network, struct pali__text *missing,
                                     struct pali__text *unexpected, pali_error **error);
 
+/* Whether embedding and head are one matrix. A file of Llama or Mistral that has both means both, whatever its
+ * config.json says: their releases before Transformers 5 left the head untied. */
+bool pali__head_is_tied(const pali_checkpoint *checkpoint, const struct pali__settings *settings);
+
 #endif

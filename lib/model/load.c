@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "model/inventory.h"
 #include "model/lora_merge.h"
+#include "model/rotary.h"
 
 struct loading {
     pali_model *model;
@@ -88,6 +89,17 @@ static pali_status take_merged(struct loading *loading, struct pali__matrix *out
     return PALI_OK;
 }
 
+static pali_status make_rotary(pali_model *model, pali_error **error)
+{
+    size_t size = (size_t)model->settings->text.head_dim / 2 * sizeof(float);
+    float *rotary = pali__aligned_malloc(size);
+
+    TRY(own(model, rotary, size, error));
+    pali__rotary_frequencies(rotary, &model->settings->text);
+    model->network.decoder.rotary = rotary;
+    return PALI_OK;
+}
+
 static pali_status load_tensor(void *user, const struct pali__tensor_spec *spec, pali_error **error)
 {
     struct loading *loading = user;
@@ -98,7 +110,8 @@ static pali_status load_tensor(void *user, const struct pali__tensor_spec *spec,
                              error));
     if (spec->slot.vector)
         TRY(copy_vector(loading->model, spec->slot.vector, tensor, error));
-    else if (spec->slot.matrix == &decoder->head && loading->model->settings->tie_word_embeddings)
+    else if (spec->slot.matrix == &decoder->head &&
+             pali__head_is_tied(loading->model->checkpoint, loading->model->settings))
         decoder->head = decoder->embedding;
     else if (pali__lora_merge_changes(&loading->merge, spec->name))
         TRY(take_merged(loading, spec->slot.matrix, spec->name, tensor, error));
@@ -127,6 +140,7 @@ pali_status pali__model_load_weights(pali_model *model, const char *path, const 
                                .total = pali_checkpoint_size(model->checkpoint) };
 
     TRY(pali__network_init(&model->network, model->settings, error));
+    TRY(make_rotary(model, error));
     TRY(pali__lora_merge_open(&loading.merge, options->adapters, options->adapter_scales, options->n_adapters,
                               model->settings, &model->network, error));
     pali_status status = load_all(&loading, error);

@@ -13,7 +13,9 @@ static size_t row_size(const pali_model *model)
 
 float pali__embedding_scale(const pali_model *model)
 {
-    return sqrtf((float)model->settings->text.hidden_size);
+    const struct pali__text_config *config = &model->settings->text;
+
+    return config->scales_embedding ? sqrtf((float)config->hidden_size) : 1.0f;
 }
 
 static void take_feature(const pali_model *model, float *row, struct pali__feature_rows *features)

@@ -37,9 +37,9 @@ struct pali__vision {
 
 struct pali__decoder_block {
     float *input_norm;
-    float *post_attention_norm; /* Gemma 2: on the attention's output; NULL in Gemma 1 */
-    float *mlp_norm;            /* Gemma 1: post_attention_layernorm; Gemma 2: pre_feedforward_layernorm */
-    float *post_mlp_norm;       /* Gemma 2: post_feedforward_layernorm; NULL in Gemma 1 */
+    float *post_attention_norm; /* Gemma 2: on the attention's output; NULL in the others */
+    float *mlp_norm;            /* post_attention_layernorm; in Gemma 2 pre_feedforward_layernorm */
+    float *post_mlp_norm;       /* Gemma 2: post_feedforward_layernorm; NULL in the others */
     struct pali__matrix q, k, v, o, gate, up, down;
 };
 
@@ -48,6 +48,7 @@ struct pali__decoder {
     struct pali__matrix head;      /* the same when tied */
     struct pali__decoder_block *blocks;
     float *norm;
+    float *rotary; /* [head_dim/2], from the configuration: model/rotary.h */
 };
 
 struct pali__network {

@@ -91,7 +91,7 @@ static pali_status vision(struct visit *visit, struct pali__vision *tower, const
     return PALI_OK;
 }
 
-/* Gemma 1 calls the norm before its MLP post_attention_layernorm; in Gemma 2 that name is a norm behind the attention
+/* All but Gemma 2 call the norm before the MLP post_attention_layernorm; there it is a norm behind the attention
  * (PARITY §1.5, "name trap"). */
 static pali_status decoder_norms(struct visit *visit, struct pali__decoder_block *block,
                                  const struct pali__text_config *config)
@@ -99,7 +99,7 @@ static pali_status decoder_norms(struct visit *visit, struct pali__decoder_block
     int64_t hidden = config->hidden_size;
 
     TRY(vector(visit, "input_layernorm.weight", &block->input_norm, hidden));
-    if (config->family == PALI__GEMMA)
+    if (!config->norms_outputs)
         return vector(visit, "post_attention_layernorm.weight", &block->mlp_norm, hidden);
     TRY(vector(visit, "post_attention_layernorm.weight", &block->post_attention_norm, hidden));
     TRY(vector(visit, "pre_feedforward_layernorm.weight", &block->mlp_norm, hidden));

@@ -282,7 +282,9 @@ static void test_rope(void)
         memcpy(y.data, x.data, (size_t)(n_rows * n_heads * head_dim) * 4);
         struct pali__compute compute;
         pali__compute_init(&compute, PALI_FLOAT32, 2);
-        pali__rope(&compute, y.data, positions, n_rows, n_heads, head_dim, 10000.0);
+        float frequency[257];
+        pali__rope_frequencies(frequency, head_dim, 10000.0);
+        pali__rope(&compute, y.data, positions, n_rows, n_heads, head_dim, frequency);
         CHECK(guarded_intact(&y));
         double worst = 0;
         for (int64_t row = 0; row < n_rows * n_heads; row++) {

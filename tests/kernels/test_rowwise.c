@@ -87,6 +87,11 @@ static double gelu(double x)
     return 0.5 * x * (1 + tanh(sqrt(2 / 3.141592653589793) * (x + 0.044715 * x * x * x)));
 }
 
+static double silu(double x)
+{
+    return x / (1 + exp(-x));
+}
+
 /* Plain C computes 1 + tanh, which cancels for negative x: 1e-7·|x| absolute is the definition's own error. */
 static void test_functions(const struct pali__kernels *kernels, int64_t n, float size)
 {
@@ -107,6 +112,13 @@ static void test_functions(const struct pali__kernels *kernels, int64_t n, float
         note(&worst, y[i], gelu((double)x[i]) * (double)a[i],
              2e-7 * (1 + fabs((double)x[i])) * (1e-3 + fabs((double)a[i])), 1e-6);
     WITHIN(worst, kernels, "gelu_mul", n);
+
+    worst = 0;
+    memcpy(y, x, (size_t)n * 4);
+    kernels->silu_mul(y, a, n);
+    for (int64_t i = 0; i < n; i++)
+        note(&worst, y[i], silu((double)x[i]) * (double)a[i], 1e-36 * (1 + fabs((double)a[i])), 1e-6);
+    WITHIN(worst, kernels, "silu_mul", n);
 
     worst = 0;
     memcpy(y, x, (size_t)n * 4);
@@ -196,6 +208,8 @@ static void bench(const struct pali__kernels *kernels)
     printf("%-12s layer_norm %6.2f Gvalues/s\n", name, 1e-9 * N / best);
     BEST_TIME(best, kernels->gelu_mul(y, x, N));
     printf("%-12s gelu_mul   %6.2f Gvalues/s\n", name, 1e-9 * N / best);
+    BEST_TIME(best, kernels->silu_mul(y, x, N));
+    printf("%-12s silu_mul   %6.2f Gvalues/s\n", name, 1e-9 * N / best);
     BEST_TIME(best, kernels->soft_cap(x, N, 50.0f));
     printf("%-12s soft_cap   %6.2f Gvalues/s\n", name, 1e-9 * N / best);
     BEST_TIME(best, kernels->rotate(x, y, w, b, N));

@@ -56,6 +56,14 @@ def gemma2(scalar, attn_cap, final_cap, window, head_dim):
             "query_pre_attn_scalar": scalar, "sliding_window": window}
 
 
+def other_text(model_type, hidden, mlp, layers, heads, kv, **extra):
+    """Llama or Mistral: Transformers 5.23 opens such a file only if it says use_bidirectional_attention."""
+    return {**text_config(hidden, mlp, layers, heads, kv), "model_type": model_type, "hidden_act": "silu",
+            "use_bidirectional_attention": True, **extra}
+
+
+LLAMA3 = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
+          "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
 FEW = ("basic", "suffix", "left_pad_suffix", "generate", "generate_eos")
 
 # name: configuration, dtype of the file, style of the names, what is done with the head, number of shards, seed,
@@ -86,6 +94,19 @@ MODELS = {
         config=paligemma_config(text_config(32, 64, 2, 4, 1, model_type="gemma", head_dim=16),
                                 vision_config(32, 2, 48, 2, 28), "float32"),
         dtype="float32", style="D", head="alone", shards=1, seed=106, cases=FEW),
+    "llama": dict(
+        config=paligemma_config(other_text("llama", 32, 56, 2, 4, 2, rope_parameters=LLAMA3),
+                                vision_config(32, 2, 40, 2, 28), "float32"),
+        dtype="float32", style="saved", head="tied", shards=1, seed=107, cases=FEW + ("split",)),
+    "llama-untied": dict(
+        config=paligemma_config(other_text("llama", 32, 56, 2, 4, 4, rope_theta=1000.0, rms_norm_eps=1e-5,
+                                           rope_scaling={"type": "linear", "factor": 4.0}, head_dim=16),
+                                vision_config(32, 2, 40, 2, 28), "bfloat16", {"tie_word_embeddings": False}),
+        dtype="bfloat16", style="B", head="own", shards=1, seed=108, cases=("basic", "suffix", "generate")),
+    "mistral": dict(
+        config=paligemma_config(other_text("mistral", 32, 56, 3, 4, 2, sliding_window=5, rms_norm_eps=1e-5),
+                                vision_config(32, 2, 40, 2, 28), "float32"),
+        dtype="float32", style="D", head="tied", shards=1, seed=109, cases=FEW + ("split",)),
 }
 
 # Standard deviation of a matrix is gain / sqrt(columns); chosen so that logits are of order 1, scores spread over
@@ -96,30 +117,35 @@ GAINS = [(r"language_model.*(q|k)_proj\.weight", 1.5), (r"language_model.*v_proj
          (r"vision_tower.*(q|k)_proj\.weight", 1.5), (r"vision_tower.*weight", 1.2)]
 
 
-def random_tensor(rng, name, shape):
-    """One weight: matrices by GAINS, RMSNorm around 0 (the model adds one), LayerNorm around 1, biases not zero."""
+def random_tensor(rng, name, shape, adds_one=True):
+    """One weight: matrices by GAINS, RMSNorm around 0 if the model adds one, LayerNorm around 1, biases not zero."""
     values = rng.standard_normal(shape)
     if name.endswith("embed_tokens.weight"):
         values *= 0.8 / np.sqrt(shape[1])
         values[small_tokenizer.EOS_ID] *= 2.0  # A random model would almost never end an answer.
+        return values if adds_one else values * np.sqrt(shape[1])  # Llama's rows enter unscaled.
+    if name == "lm_head.weight":
+        values *= 3.2 / np.sqrt(shape[1])
+        values[small_tokenizer.EOS_ID] *= 2.0
         return values
     if name.endswith("position_embedding.weight"):
         return values * 0.5
     if name.endswith(".bias"):
         return values * 0.3
     if name.endswith("language_model.norm.weight"):
-        return values * 0.25 + 0.4
+        return values * 0.25 + 0.4 if adds_one else values * 0.08 + 0.3
     if len(shape) == 1:
-        return values * 0.25 + (1.0 if "vision_tower" in name else 0.0)
+        return values * 0.25 + (0.0 if adds_one and "vision_tower" not in name else 1.0)
     gain = next(gain for pattern, gain in GAINS if re.search(pattern, name))
     return values * gain / np.sqrt(np.prod(shape[1:]))
 
 
 def random_weights(model, seed, dtype):
     """Fill a model in place with values that the file's dtype holds exactly: the oracle runs on the file's weights."""
+    adds_one = model.config.text_config.model_type.startswith("gemma")
     for index, (name, parameter) in enumerate(sorted(model.named_parameters())):
         rng = np.random.default_rng([seed, index])
-        values = torch.from_numpy(random_tensor(rng, name, tuple(parameter.shape)))
+        values = torch.from_numpy(random_tensor(rng, name, tuple(parameter.shape), adds_one))
         parameter.data = values.to(torch.float32).to(getattr(torch, dtype)).to(torch.float32)
 
 
@@ -139,6 +165,8 @@ def file_tensors(model, spec):
     tensors = {name: p.data for name, p in model.named_parameters() if name != "lm_head.weight"}
     if spec["head"] in ("equal", "alone"):
         tensors["lm_head.weight"] = tensors[embedding].clone()
+    if spec["head"] == "own":
+        tensors["lm_head.weight"] = model.lm_head.weight.data
     if spec["head"] == "alone":
         del tensors[embedding]
     dtype = getattr(torch, spec["dtype"])

@@ -21,6 +21,21 @@ import oracle_runs
 MIN_MARGIN = 5e-3  # Between the best and the second logit of every greedy step: no near-ties.
 
 
+def give_window(model):
+    """Transformers 5.23 hands Mistral both masks in a dict, which fails: give it the one with the window, as meant."""
+    inner = model.model.language_model
+    forward = inner.forward
+
+    def with_window(*args, attention_mask=None, **kwargs):
+        if isinstance(attention_mask, dict):
+            attention_mask = attention_mask["sliding_attention"]
+        return forward(*args, attention_mask=attention_mask, **kwargs)
+
+    if model.config.text_config.model_type == "mistral":
+        inner.forward = with_window
+    return model
+
+
 def build(spec, directory):
     """Write the checkpoint; return its model in float32 with exactly the file's weights."""
     config = PaliGemmaConfig.from_dict(spec["config"])
@@ -30,6 +45,7 @@ def build(spec, directory):
     model.tie_weights()
     fixture_models.random_weights(model, spec["seed"], spec["dtype"])
     model.tie_weights()
+    give_window(model)
     fixture_models.write_side_files(directory, spec)
     if spec["style"] == "saved":
         saved = PaliGemmaForConditionalGeneration._from_config(config, dtype=getattr(torch, spec["dtype"]))
@@ -41,7 +57,8 @@ def build(spec, directory):
 
 
 def load(directory, dtype):
-    return PaliGemmaForConditionalGeneration.from_pretrained(directory, dtype=dtype, attn_implementation="eager").eval()
+    model = PaliGemmaForConditionalGeneration.from_pretrained(directory, dtype=dtype, attn_implementation="eager")
+    return give_window(model.eval())
 
 
 def check_loaded(model, loaded, name):

@@ -10,7 +10,8 @@
 
 #include "test.h"
 
-static const char *const fixture_models[] = { "pg1", "pg2", "pg1-bf16", "pg1-lone-head", "pg2-f16", "pg2-f32" };
+static const char *const fixture_models[] = { "pg1", "pg2", "pg1-bf16", "pg1-lone-head", "pg2-f16", "pg2-f32",
+                                              "llama", "llama-untied", "mistral" };
 #define N_FIXTURE_MODELS (sizeof fixture_models / sizeof *fixture_models)
 
 static inline const char *fixture_path(const char *model, const char *file)

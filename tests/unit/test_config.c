@@ -112,7 +112,7 @@ static void test_paligemma1(void)
     CHECK(s->text.family == PALI__GEMMA && s->text.hidden_size == 2048 && s->text.intermediate_size == 16384);
     CHECK(s->text.num_hidden_layers == 18 && s->text.num_attention_heads == 8 && s->text.num_key_value_heads == 1);
     CHECK(s->text.head_dim == 256 && s->text.vocab_size == 257216 && s->text.max_position_embeddings == 8192);
-    CHECK(s->text.rms_norm_eps == 1e-6 && s->text.rope_theta == 10000.0 && s->text.query_pre_attn_scalar == 256.0);
+    CHECK(s->text.rms_norm_eps == 1e-6 && s->text.rope.theta == 10000.0 && s->text.query_pre_attn_scalar == 256.0);
     CHECK(s->text.attn_logit_softcapping == 0 && s->text.final_logit_softcapping == 0 && s->text.sliding_window == 0);
     CHECK(!s->text.layer_slides[0] && !s->text.layer_slides[17]);
     CHECK(s->vision.hidden_size == 1152 && s->vision.intermediate_size == 4304 && s->vision.num_hidden_layers == 27);
@@ -243,7 +243,7 @@ static void test_forms(void)
                   "\"rope_parameters\":{\"rope_theta\":500,\"rope_type\":\"default\"},\"rope_theta\":7.0,"
                   "\"tie_word_embeddings\":true,\"use_bidirectional_attention\":true,\"sliding_window\":8}}");
     s = pali__config_settings(config);
-    CHECK(s->image_token_id == 1803 && !s->tie_word_embeddings && s->text.rope_theta == 500);
+    CHECK(s->image_token_id == 1803 && !s->tie_word_embeddings && s->text.rope.theta == 500);
     CHECK(!s->text.layer_slides[0] && s->text.layer_slides[1] && s->text.layer_slides[2]);
     CHECK(strcmp(get_string(config, "dtype"), "bfloat16") == 0);
     pali_config_free(config);
@@ -253,7 +253,40 @@ static void test_forms(void)
                   "\"hidden_act\":\"gelu\",\"rope_theta\":123.5,\"rope_scaling\":null,\"sliding_window\":4,"
                   "\"tie_word_embeddings\":false}}");
     s = pali__config_settings(config);
-    CHECK(s->text.rope_theta == 123.5 && s->text.sliding_window == 0 && !s->tie_word_embeddings);
+    CHECK(s->text.rope.theta == 123.5 && s->text.sliding_window == 0 && !s->tie_word_embeddings);
+    pali_config_free(config);
+}
+
+/* The text parts that need not be Gemma: defaults of LlamaConfig and MistralConfig (Transformers 5.23.0). */
+static void test_other_decoders(void)
+{
+    pali_config *config = load("{\"model_type\":\"paligemma\",\"projection_dim\":4096,"
+                               "\"text_config\":{\"model_type\":\"llama\",\"tie_word_embeddings\":false}}");
+    const struct pali__settings *s = pali__config_settings(config);
+    CHECK(s->text.family == PALI__LLAMA && s->text.num_key_value_heads == 32 && s->text.head_dim == 128);
+    CHECK(s->text.intermediate_size == 11008 && s->text.rms_norm_eps == 1e-6 && s->text.activation == PALI__SILU);
+    CHECK(s->text.norm_offset == 0.0f && !s->text.scales_embedding && !s->text.norms_outputs);
+    CHECK(s->text.query_pre_attn_scalar == 128.0 && s->text.sliding_window == 0 && !s->text.layer_slides[0]);
+    CHECK(s->tie_word_embeddings && s->generation.eos_token_id[0] == 2 && s->generation.bos_token_id == 1);
+    pali_config_free(config);
+
+    config = load("{\"model_type\":\"paligemma\",\"projection_dim\":64,\"eos_token_id\":7,"
+                  "\"tie_word_embeddings\":false,\"text_config\":{\"model_type\":\"mistral\",\"hidden_size\":64,"
+                  "\"num_attention_heads\":4,\"num_key_value_heads\":null,\"num_hidden_layers\":3,"
+                  "\"sliding_window\":9,\"eos_token_id\":3,\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,"
+                  "\"low_freq_factor\":1,\"high_freq_factor\":4,\"original_max_position_embeddings\":8192}}}");
+    s = pali__config_settings(config);
+    CHECK(s->text.family == PALI__MISTRAL && s->text.num_key_value_heads == 4 && s->text.head_dim == 16);
+    CHECK(s->text.layer_slides[0] && s->text.layer_slides[1] && s->text.layer_slides[2]);
+    CHECK(s->text.rope.type == PALI__ROPE_LLAMA3 && s->text.rope.factor == 8 && s->text.rope.original_length == 8192);
+    CHECK(!s->tie_word_embeddings && s->generation.eos_token_id[0] == 7);
+    pali_config_free(config);
+
+    config = load("{\"model_type\":\"paligemma\",\"projection_dim\":4096,\"text_config\":{\"model_type\":\"mistral\","
+                  "\"sliding_window\":null,\"hidden_act\":\"gelu_pytorch_tanh\"}}");
+    s = pali__config_settings(config);
+    CHECK(s->text.num_key_value_heads == 8 && s->text.sliding_window == 0 && !s->text.layer_slides[0]);
+    CHECK(s->text.activation == PALI__GELU_TANH);
     pali_config_free(config);
 }
 
@@ -339,6 +372,7 @@ static void check_refusals(const struct refusal *cases, size_t count)
 #define TOP(members) "config.json", "{\"model_type\":\"paligemma\"," members "}"
 #define TEXT(members) TOP("\"text_config\":{\"model_type\":\"gemma2\"," members "}")
 #define GEMMA(members) TOP("\"text_config\":{\"model_type\":\"gemma\"," members "}")
+#define OTHER_TEXT(type, members) TOP("\"text_config\":{\"model_type\":\"" type "\"," members "}")
 #define VISION(members) TOP("\"vision_config\":{" members "}")
 #define GENERATION(members) "generation_config.json", "{" members "}"
 #define PREPROCESSOR(members) "preprocessor_config.json", "{" members "}"
@@ -396,7 +430,18 @@ static void test_refused_text(void)
         { TEXT("\"rms_norm_eps\":\"1e-6\""), BAD, "text_config.rms_norm_eps is a string" },
         { TEXT("\"rope_theta\":-1"), BAD, "text_config.rope_theta is -1" },
         { TEXT("\"rope_theta\":1e999"), BAD, "text_config.rope_theta" },
-        { TEXT("\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.0}"), OTHER, "rope_scaling" },
+        { TEXT("\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2.0}"), OTHER, "type \"dynamic\"" },
+        { TEXT("\"rope_scaling\":{\"type\":\"linear\"}"), BAD, "text_config.rope_scaling.factor is missing" },
+        { TEXT("\"rope_parameters\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,"
+               "\"high_freq_factor\":4}"), BAD, "high_freq_factor is 4, more than" },
+        { TEXT("\"rope_parameters\":{\"rope_type\":\"llama3\",\"factor\":0,\"low_freq_factor\":1,"
+               "\"high_freq_factor\":4}"), BAD, "rope_parameters.factor is 0" },
+        { OTHER_TEXT("llama", "\"attention_bias\":true"), OTHER, "text_config.attention_bias is true" },
+        { OTHER_TEXT("llama", "\"mlp_bias\":true"), OTHER, "text_config.mlp_bias is true" },
+        { OTHER_TEXT("llama", "\"hidden_act\":\"relu\""), OTHER, "text_config.hidden_act is \"relu\"" },
+        { OTHER_TEXT("llama", "\"num_attention_heads\":5"), BAD, "text_config.head_dim is 819" },
+        { OTHER_TEXT("mistral", "\"sliding_window\":-1"), BAD, "text_config.sliding_window is -1" },
+        { OTHER_TEXT("mixtral", "\"head_dim\":8"), OTHER, "\"llama\" or \"mistral\" was expected" },
         { TEXT("\"rope_scaling\":5"), BAD, "rope_scaling is an integer" },
         { TEXT("\"rope_parameters\":{\"rope_type\":\"yarn\"}"), OTHER, "rope_parameters" },
         { TEXT("\"rope_parameters\":{\"partial_rotary_factor\":0.5}"), OTHER, "rope_parameters" },
@@ -490,6 +535,7 @@ int main(void)
     test_paligemma2();
     test_getters();
     test_forms();
+    test_other_decoders();
     test_other_files();
     test_refused_top();
     test_refused_text();

@@ -22,6 +22,12 @@ void pali__gelu_mul_c(float *gate, const float *up, int64_t n)
         gate[i] = gelu_tanh(gate[i]) * up[i];
 }
 
+void pali__silu_mul_c(float *gate, const float *up, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        gate[i] = gate[i] / (1.0f + expf(-gate[i])) * up[i];
+}
+
 void pali__soft_cap_c(float *x, int64_t n, float cap)
 {
     for (int64_t i = 0; i < n; i++)

@@ -36,6 +36,12 @@ void pali__gelu_mul_avx2(float *gate, const float *up, int64_t n)
                 SAVE_TAIL(gate, _mm256_mul_ps(gelu8(LOAD_TAIL(gate)), LOAD_TAIL(up))));
 }
 
+void pali__silu_mul_avx2(float *gate, const float *up, int64_t n)
+{
+    FOR_VECTORS(n, SAVE(gate, _mm256_mul_ps(silu8(LOAD(gate)), LOAD(up))),
+                SAVE_TAIL(gate, _mm256_mul_ps(silu8(LOAD_TAIL(gate)), LOAD_TAIL(up))));
+}
+
 void pali__soft_cap_avx2(float *x, int64_t n, float cap)
 {
     __m256 caps = _mm256_set1_ps(cap);

@@ -23,6 +23,14 @@ void pali__gelu_mul_avx512(float *gate, const float *up, int64_t n)
     }
 }
 
+void pali__silu_mul_avx512(float *gate, const float *up, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += LANES) {
+        __mmask16 lanes = lanes_of(n - i);
+        SAVE(gate, _mm512_mul_ps(silu16(LOAD(gate)), LOAD(up)));
+    }
+}
+
 void pali__soft_cap_avx512(float *x, int64_t n, float cap)
 {
     __m512 caps = _mm512_set1_ps(cap);

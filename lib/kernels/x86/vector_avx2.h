@@ -75,4 +75,11 @@ static inline __m256 gelu8(__m256 x)
     return _mm256_div_ps(x, _mm256_add_ps(power, _mm256_set1_ps(1.0f)));
 }
 
+/* silu(x) = x / (1 + exp(-x)). */
+static inline __m256 silu8(__m256 x)
+{
+    __m256 power = exp8(_mm256_xor_ps(x, _mm256_set1_ps(-0.0f)));
+    return _mm256_div_ps(x, _mm256_add_ps(power, _mm256_set1_ps(1.0f)));
+}
+
 #endif

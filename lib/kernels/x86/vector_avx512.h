@@ -66,4 +66,11 @@ static inline __m512 gelu16(__m512 x)
     return _mm512_div_ps(x, _mm512_add_ps(power, _mm512_set1_ps(1.0f)));
 }
 
+/* As silu8. */
+static inline __m512 silu16(__m512 x)
+{
+    __m512 power = exp16(_mm512_sub_ps(_mm512_setzero_ps(), x));
+    return _mm512_div_ps(x, _mm512_add_ps(power, _mm512_set1_ps(1.0f)));
+}
+
 #endif
