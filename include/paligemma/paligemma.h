@@ -7,6 +7,7 @@
 #include <paligemma/adapter.h>
 #include <paligemma/attention.h>
 #include <paligemma/base.h>
+#include <paligemma/chat.h>
 #include <paligemma/checkpoint.h>
 #include <paligemma/compare.h>
 #include <paligemma/config.h>

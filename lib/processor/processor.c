@@ -83,6 +83,8 @@ static pali_status load(pali_processor *processor, const char *path, pali_resamp
     pali_status status = load_tokenizer(processor, path, error);
     if (status == PALI_OK)
         status = read_special_tokens(processor, config, path, error);
+    if (status == PALI_OK)
+        status = pali__chat_templates_load(&processor->chat, path, error);
     processor->rules.tokenizer = processor->tokenizer;
     processor->rules.bos = processor->bos;
     processor->rules.eos = processor->eos;
@@ -132,6 +134,7 @@ void pali_processor_free(pali_processor *processor)
     pali__tokenizer_free(processor->tokenizer);
     pali__free(processor->bos);
     pali__free(processor->eos);
+    pali__chat_templates_clear(&processor->chat);
     pali__free(processor);
 }
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "image/pixels.h"
+#include "processor/chat_template.h"
 #include "processor/inputs_internal.h"
 #include "processor/prompt.h"
 
@@ -16,6 +17,7 @@ struct pali_processor {
     struct pali__prompt_rules rules; /* its pointers lead to the three above */
     int64_t pad_id;
     struct pali__pixel_options pixels;
+    struct pali__chat_templates chat;
 };
 
 #endif
