@@ -13,6 +13,7 @@ struct session {
     pali_adapter *adapter;
     pali_processor *processor;
     pali_image **images;
+    char *rendered; /* prompt of --messages */
     pali_inputs *inputs;
     pali_constraint *constraint;
     pali_generation *answer;
@@ -90,7 +91,9 @@ static void settle_answers(const struct session *session, struct generate *gener
 static pali_status answer(struct session *session, struct generate *generate)
 {
     pali_status status = pali_processor_apply(&session->inputs, session->processor, session->images,
-                                              generate->images.count, generate->prompt, NULL, &session->error);
+                                              generate->images.count,
+                                              session->rendered ? session->rendered : generate->prompt, NULL,
+                                              &session->error);
     if (status == PALI_OK)
         status = generate_encode(generate, session->processor, &session->error);
     if (status == PALI_OK)
@@ -114,6 +117,9 @@ static int run(struct session *session, struct generate *generate, const char *p
                                           generate->adapter) != EXIT_DONE)
         return EXIT_FAILED;
     generate->options.adapter = session->adapter;
+    if (status == PALI_OK && generate->messages &&
+        !(session->rendered = render_prompt(session->processor, generate->messages)))
+        return EXIT_FAILED;
     if (status == PALI_OK)
         status = answer(session, generate);
     if (interrupted())
@@ -134,6 +140,7 @@ static int generate_answer(struct generate *generate)
     pali_generation_free(session.answer);
     pali_constraint_free(session.constraint);
     pali_inputs_free(session.inputs);
+    pali_free(session.rendered);
     free_images(session.images, generate->images.count);
     pali_processor_free(session.processor);
     pali_adapter_free(session.adapter);

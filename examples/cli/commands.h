@@ -24,6 +24,7 @@ int cmd_attend(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_save(int argc, char **argv);
+int cmd_chat_template(int argc, char **argv);
 
 /* Says on stderr, in one line, what went wrong; returns EXIT_FAILED. */
 int report(const pali_error *error);
@@ -40,10 +41,17 @@ char *split_adapter(const char *text, double *scale);
 
 /* The adapter of that argument, or none for NULL; EXIT_DONE, or EXIT_FAILED after having said what is wrong. */
 int open_adapter(pali_adapter **out, double *scale, pali_model *model, const char *argument);
+/* The text of the file `path`, "-" being standard input (free); NULL after having said what is wrong. */
+char *read_text_file(const char *path);
+
+/* The messages in the file `path` as a prompt (pali_free); NULL after having said what is wrong. render_prompt's ends
+ * with what begins the answer. */
+char *render_messages(const pali_processor *processor, const char *path, const pali_chat_options *options);
+char *render_prompt(const pali_processor *processor, const char *path);
 
 /*
- * The directory that -m names: the path itself, or for a hub id ("google/paligemma2-3b-mix-224") the snapshot in the
- * Hugging Face cache. A new string, to be freed; NULL after having said what is wrong.
+ * The directory that -m names: the path itself, or for a hub id ("google/paligemma2-3b-mix-224", with "@REVISION" for
+ * another revision than main) the snapshot in the Hugging Face cache. A new string, to be freed; NULL after having said what is wrong.
  */
 char *checkpoint_path(const char *model);
 

@@ -10,7 +10,7 @@
 struct generate {
     struct common common;
     struct texts images;
-    const char *prompt, *adapter;
+    const char *prompt, *messages, *adapter;
     struct constrain constrain;
     struct answer_objects objects;
     pali_generate_options options;

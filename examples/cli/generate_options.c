@@ -97,7 +97,10 @@ static int read_values(struct generate *generate)
 {
     pali_generate_options *options = &generate->options;
     int status = OPTIONS_GO_ON;
-    if (options->num_beams > 1 && options->temperature > 0.0)
+    if (!generate->prompt == !generate->messages)
+        status = usage_error(&usage, generate->prompt ? "-p and --messages exclude each other"
+                                                      : "-p PROMPT is missing, or --messages FILE");
+    else if (options->num_beams > 1 && options->temperature > 0.0)
         status = usage_error(&usage, "--num-beams and --temperature exclude each other: beam search does not sample");
     else if ((generate->logprobs || options->top_logprobs > 0) && !generate->common.json)
         status = usage_error(&usage, "--logprobs and --top-logprobs need --json, which shows them");
@@ -127,7 +130,9 @@ int generate_parse(struct generate *generate, int argc, char **argv)
         COMMON_OPTIONS(generate->common, true),
         { "-i", "--image", "IMG", OPTION_TEXTS, true, &generate->images, 0, 0,
           "PNG, JPEG or PNM file; once for each picture", false },
-        { "-p", "--prompt", "PROMPT", OPTION_TEXT, true, &generate->prompt, 0, 0, "what to ask", false },
+        { "-p", "--prompt", "PROMPT", OPTION_TEXT, false, &generate->prompt, 0, 0, "what to ask", false },
+        { NULL, "--messages", "FILE", OPTION_TEXT, false, &generate->messages, 0, 0,
+          "instead of -p: a JSON list of messages for the chat template; - is standard input", false },
         { NULL, "--max-new-tokens", "N", OPTION_INT, false, &answer->max_new_tokens, 1, 1e9,
           "end the answer after N tokens (default: the checkpoint's, or 20)", false },
         { NULL, "--min-new-tokens", "N", OPTION_INT, false, &answer->min_new_tokens, -1, 1e9,

@@ -20,6 +20,7 @@ static const struct {
     { "tokenize", cmd_tokenize, "JSON strings on standard input to arrays of token ids, and back" },
     { "bench", cmd_bench, "how fast each stage is, and how near to the machine's limits" },
     { "detections", cmd_detections, "an answer's boxes and masks as JSON or drawn, and JSON to such text" },
+    { "chat-template", cmd_chat_template, "messages to a prompt, by the checkpoint's chat template" },
     { "info", cmd_info, "what a checkpoint directory holds, lacks, and has too many" },
     { "mask", cmd_mask, "the attention mask of a prompt, as text or picture" },
     { "attend", cmd_attend, "where in the picture the model looks, as a heat map" },
@@ -49,7 +50,7 @@ static int print_help(void)
     printf("usage: paligemma SUBCOMMAND [option…]\n"
            "Runs PaliGemma and PaliGemma 2 checkpoints on the CPU.\n\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+        printf("  %-14s %s\n", commands[i].name, commands[i].summary);
     printf("\npaligemma SUBCOMMAND --help shows the options; paligemma --version the version.\n");
     return EXIT_DONE;
 }

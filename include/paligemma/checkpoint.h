@@ -14,6 +14,17 @@
 extern "C" {
 #endif
 
+/**
+ * The directory in the Hugging Face cache that holds the files of the hub id `id` ("google/paligemma2-3b-mix-224") at
+ * `revision`, a branch, tag or commit (NULL: "main"). The cache folder is HF_HUB_CACHE, else HF_HOME/hub, else
+ * XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub. Nothing is downloaded. `*path` is the caller's
+ * (pali_free).
+ * @return PALI_ERROR_IO when it is not there: the message says where it was looked for and which command fetches it;
+ * PALI_ERROR_ARGUMENT for what is no hub id or revision. Reads the environment: no thread may change it meanwhile.
+ * Since 0.1. Source: huggingface_hub/constants.py, file_download.py.
+ */
+PALI_API pali_status pali_hub_path(char **path, const char *id, const char *revision, pali_error **error);
+
 /** A memory-mapped checkpoint. Immutable; any number of threads may read it. */
 typedef struct pali_checkpoint pali_checkpoint;
 

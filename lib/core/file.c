@@ -52,6 +52,16 @@ static pali_status open_to_read(int *out, struct stat *status, const char *path,
     return PALI_OK;
 }
 
+/* What a repository holds in place of a large file until `git lfs pull` has fetched it. */
+static pali_status check_pointer(const void *data, size_t size, const char *path, pali_error **error)
+{
+    static const char begin[] = "version https://git-lfs.github.com/spec/v1";
+    if (size < sizeof begin - 1 || size > 1024 || memcmp(data, begin, sizeof begin - 1) != 0)
+        return PALI_OK;
+    return pali__fail(error, PALI_ERROR_FORMAT,
+                      "'%s' is a Git LFS pointer, not the file: run git lfs pull where it was cloned", path);
+}
+
 pali_status pali__map_open(struct pali__map *out, const char *path, pali_error **error)
 {
     *out = (struct pali__map){ NULL, 0 };
@@ -74,7 +84,10 @@ pali_status pali__map_open(struct pali__map *out, const char *path, pali_error *
     if (data == MAP_FAILED)
         return fail_errno(error, "map", path, reason);
     *out = (struct pali__map){ data, (size_t)status.st_size };
-    return PALI_OK;
+    pali_status result = check_pointer(data, out->size, path, error);
+    if (result != PALI_OK)
+        pali__map_close(out);
+    return result;
 }
 
 void pali__map_close(struct pali__map *map)
@@ -153,6 +166,13 @@ pali_status pali__file_read(char **out, size_t *size, const char *path, size_t l
     else
         result = read_rest(out, size, fd, is_sized ? (size_t)status.st_size : 0, path, limit, error);
     close(fd);
+    if (result == PALI_OK)
+        result = check_pointer(*out, *size, path, error);
+    if (result != PALI_OK) {
+        pali__free(*out);
+        *out = NULL;
+        *size = 0;
+    }
     return result;
 }
 

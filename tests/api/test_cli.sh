@@ -71,6 +71,10 @@ for command in $commands; do
     prints " $command "
 done
 for command in $commands; do
+for command in generate process forward tokenize bench chat-template info; do
+    prints " $command "
+done
+for command in generate process forward tokenize bench chat-template info; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command
@@ -222,6 +226,40 @@ expect 1 "$paligemma" bench -m "$model" --image-size 224
 says "pictures of 112 px"
 expect 1 "$paligemma" bench -m "$model" --prompt-tokens 64
 says "more than that"
+expect 0 env HF_HUB_CACHE="$scratch/home/hub" "$paligemma" info some/model@abc123
+expect 1 env HF_HUB_CACHE="$scratch/home/hub" "$paligemma" info some/model@v2
+says "fetch it with: hf download some/model --revision v2"
+
+# ---- messages, by a template of one's own and by the checkpoint's
+mkdir -p "$scratch/chat"
+for file in "$model"/*; do
+    ln -sf "$(cd "$model" && pwd)/${file##*/}" "$scratch/chat/${file##*/}"
+done
+printf '%s' '{% for m in messages %}{% for block in m.content if block.type == "text" %}{{ block.text }}{% endfor %}{% endfor %}' \
+    >"$scratch/chat/chat_template.jinja"
+printf '%s' '[{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "caption en"}]}]' \
+    >"$scratch/messages.json"
+printf '%s' '{{ messages[0].role }}{{ bos_token }}{{ ": go" if add_generation_prompt }}' >"$scratch/own.jinja"
+expect 0 "$paligemma" chat-template -m "$scratch/chat" --messages "$scratch/messages.json"
+[ "$(cat "$out")" = "caption en" ] || fail "not the prompt that the template makes"
+expect 0 "$paligemma" chat-template -m "$model" --messages "$scratch/messages.json" --chat-template "$scratch/own.jinja" \
+    --add-generation-prompt --json
+prints '{"text": "user<bos>: go"}'
+expect 1 "$paligemma" chat-template -m "$model" --messages "$scratch/messages.json"
+says "the checkpoint has no chat template"
+feed '[{"role": "user"' 1 "$paligemma" chat-template -m "$scratch/chat" --messages -
+expect 1 "$paligemma" chat-template -m "$scratch/chat" --messages "$scratch/no-such.json"
+says "no-such.json"
+expect 0 "$paligemma" process -m "$model" -i "$picture" -p "caption en" -o "$scratch/prompt.safetensors"
+expect 0 "$paligemma" process -m "$scratch/chat" -i "$picture" --messages "$scratch/messages.json" \
+    -o "$scratch/messages.safetensors"
+cmp -s "$scratch/prompt.safetensors" "$scratch/messages.safetensors" || fail "--messages differs from -p"
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 4
+cp "$out" "$scratch/prompt.txt"
+expect 0 "$paligemma" generate -m "$scratch/chat" -i "$picture" --messages "$scratch/messages.json" --max-new-tokens 4
+cmp -s "$out" "$scratch/prompt.txt" || fail "generate --messages differs from -p"
+expect 2 "$paligemma" generate -m "$model" -i "$picture" -p x --messages "$scratch/messages.json"
+says "exclude each other"
 
 # ---- tokenize, there and back
 feed '"caption en"
