@@ -25,6 +25,7 @@ int cmd_explain(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_save(int argc, char **argv);
 int cmd_chat_template(int argc, char **argv);
+int cmd_embed(int argc, char **argv);
 
 /* Says on stderr, in one line, what went wrong; returns EXIT_FAILED. */
 int report(const pali_error *error);

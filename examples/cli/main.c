@@ -20,6 +20,7 @@ static const struct {
     { "tokenize", cmd_tokenize, "JSON strings on standard input to arrays of token ids, and back" },
     { "bench", cmd_bench, "how fast each stage is, and how near to the machine's limits" },
     { "detections", cmd_detections, "an answer's boxes and masks as JSON or drawn, and JSON to such text" },
+    { "embed", cmd_embed, "pictures or queries to vectors, and how well they match" },
     { "chat-template", cmd_chat_template, "messages to a prompt, by the checkpoint's chat template" },
     { "info", cmd_info, "what a checkpoint directory holds, lacks, and has too many" },
     { "mask", cmd_mask, "the attention mask of a prompt, as text or picture" },

@@ -12,6 +12,7 @@
 #include <paligemma/compare.h>
 #include <paligemma/config.h>
 #include <paligemma/constraint.h>
+#include <paligemma/embedding.h>
 #include <paligemma/generate.h>
 #include <paligemma/image.h>
 #include <paligemma/inputs.h>

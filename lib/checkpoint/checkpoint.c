@@ -125,7 +125,7 @@ static pali_status sort_canonical(pali_checkpoint *checkpoint, pali_error **erro
     struct tensor **order = checkpoint->by_canonical;
     for (size_t i = 0; i < checkpoint->count; i++) {
         struct tensor *tensor = &checkpoint->tensors[i];
-        size_t size = strlen(tensor->name) + 1; /* a canonical name is never longer */
+        size_t size = strlen(tensor->name) + 1 + PALI__CANONICAL_GROWTH;
         tensor->canonical = pali__malloc(size);
         if (!tensor->canonical || !pali__canonical_name(tensor->canonical, size, tensor->name))
             return pali__no_memory(error, size);

@@ -18,6 +18,8 @@ static const struct {
     { "vision_tower.", "vision_tower." },
     { "multi_modal_projector.", "multi_modal_projector." },
     { "lm_head.", "lm_head." },
+    { "embedding_proj_layer.", "embedding_proj_layer." },
+    { "custom_text_proj.", "embedding_proj_layer." }, /* colpali-engine */
 };
 
 /* How each style begins the names of a part, in the order of enum pali_name_style: A, C, B and D of PARITY §1.5. */

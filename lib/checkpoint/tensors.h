@@ -15,9 +15,11 @@
  * Canonical names, to which the four published styles (PARITY §1.5) are brought:
  *   language_model.embed_tokens.weight   language_model.layers.N.self_attn.q_proj.weight   language_model.norm.weight
  *   vision_tower.embeddings.patch_embedding.weight   vision_tower.encoder.layers.N.…   vision_tower.post_layernorm.…
- *   multi_modal_projector.linear.{weight,bias}   lm_head.weight
- * A name of no known style is returned as it is. `out` has room for `size` bytes; false if that is too short.
+ *   multi_modal_projector.linear.{weight,bias}   lm_head.weight   embedding_proj_layer.{weight,bias}
+ * A name of no known style is returned as it is. `out` has room for `size` bytes; false if that is too short. A
+ * canonical name has at most PALI__CANONICAL_GROWTH bytes more than the file's.
  */
+#define PALI__CANONICAL_GROWTH 4
 bool pali__canonical_name(char *out, size_t size, const char *file_name);
 
 /* The reverse: the name that `style` gives the tensor `canonical_name`. A name of no known part stays as it is. */

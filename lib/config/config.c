@@ -70,6 +70,22 @@ static pali_status check_model_type(const struct pali__section *top)
     return PALI_OK;
 }
 
+/* A ColPali configuration holds PaliGemma's as vlm_config, and how wide its embeddings are; `top` becomes that part. */
+static pali_status enter_colpali(struct pali__settings *settings, struct pali__section *top)
+{
+    const char *model_type = pali__json_string(pali__section_get(top, "model_type"));
+    struct json_object *part = NULL;
+    if (!model_type || strcmp(model_type, "colpali") != 0)
+        return PALI_OK;
+    settings->embedding_dim = 128;
+    TRY(pali__read_int(top, "embedding_dim", NULL, 1, PALI__MAX_HIDDEN, &settings->embedding_dim));
+    TRY(get_part(&part, top, "vlm_config"));
+    if (!part)
+        return pali__fail(top->error, PALI_ERROR_FORMAT, "'%s': vlm_config is missing, an object was expected", top->path);
+    top->object = part;
+    return PALI_OK;
+}
+
 static pali_status read_top(struct pali__settings *settings, const struct pali__section *top)
 {
     settings->image_token_id = DEFAULT_IMAGE_TOKEN;
@@ -148,6 +164,7 @@ static pali_status read_model(pali_config *config, const struct files *files, pa
 {
     struct pali__settings *settings = &config->settings;
     struct pali__section top = { files->paths[CONFIG], "", files->roots[CONFIG], &config->fields, error };
+    TRY(enter_colpali(settings, &top));
     struct pali__section text = top, vision = top;
     text.prefix = "text_config.";
     vision.prefix = "vision_config.";

@@ -89,6 +89,7 @@ struct pali__settings {
     struct pali__generation_config generation;
     struct pali__preprocessor_config preprocessor;
     int64_t image_token_id, projection_dim, ignore_index;
+    int64_t embedding_dim; /* of a ColPali configuration; else 0 */
     bool tie_word_embeddings;
 };
 

@@ -164,7 +164,7 @@ pali_status pali_checkpoint_compare(const pali_checkpoint *checkpoint, const pal
     *missing = *unexpected = NULL;
     if (!checkpoint || !config)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_checkpoint_compare: checkpoint or config is NULL");
-    status = pali__network_init(&network, pali__config_settings(config), error);
+    status = pali__network_init(&network, pali__config_settings(config), checkpoint, error);
     if (status == PALI_OK)
         status = pali__inventory_compare(checkpoint, pali__config_settings(config), &network, &missing_text,
                                          &unexpected_text, error);

@@ -139,7 +139,7 @@ pali_status pali__model_load_weights(pali_model *model, const char *path, const 
     struct loading loading = { .model = model, .path = path, .options = options,
                                .total = pali_checkpoint_size(model->checkpoint) };
 
-    TRY(pali__network_init(&model->network, model->settings, error));
+    TRY(pali__network_init(&model->network, model->settings, model->checkpoint, error));
     TRY(make_rotary(model, error));
     TRY(pali__lora_merge_open(&loading.merge, options->adapters, options->adapter_scales, options->n_adapters,
                               model->settings, &model->network, error));

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include <paligemma/checkpoint.h>
 #include <paligemma/model.h>
 
 #include "config/model_config.h"
@@ -55,6 +56,8 @@ struct pali__network {
     struct pali__vision vision;
     struct pali__dense projector;
     struct pali__decoder decoder;
+    struct pali__dense embedding_projection; /* ColPali: [embedding_dim, hidden] */
+    int64_t embedding_dim;                   /* 0: there is none */
 };
 
 struct pali_model {
@@ -87,9 +90,9 @@ struct pali__tensor_spec {
 };
 typedef pali_status (*pali__tensor_visitor)(void *user, const struct pali__tensor_spec *spec, pali_error **error);
 
-/* Allocates the arrays of blocks; everything else is zero. */
+/* Allocates the arrays of blocks and sees whether there is an embedding projection; everything else is zero. */
 pali_status pali__network_init(struct pali__network *network, const struct pali__settings *settings,
-                               pali_error **error);
+                               const pali_checkpoint *checkpoint, pali_error **error);
 void pali__network_clear(struct pali__network *network);
 
 /* Visits every tensor that a model of `settings` has, embedding and head included (a checkpoint may lack one of the

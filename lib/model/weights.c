@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "checkpoint/tensors.h"
 #include "core/memory.h"
 
 struct visit {
@@ -144,17 +145,26 @@ pali_status pali__network_visit(struct pali__network *network, const struct pali
     TRY(vision(&visit, &network->vision, &settings->vision));
     strcpy(visit.prefix, "multi_modal_projector.");
     TRY(dense(&visit, "linear", &network->projector, settings->text.hidden_size, settings->vision.hidden_size));
-    return decoder(&visit, &network->decoder, &settings->text);
+    TRY(decoder(&visit, &network->decoder, &settings->text));
+    strcpy(visit.prefix, "");
+    if (!network->embedding_dim)
+        return PALI_OK;
+    return dense(&visit, "embedding_proj_layer", &network->embedding_projection, network->embedding_dim,
+                 settings->text.hidden_size);
 }
 
 pali_status pali__network_init(struct pali__network *network, const struct pali__settings *settings,
-                               pali_error **error)
+                               const pali_checkpoint *checkpoint, pali_error **error)
 {
+    const pali_tensor *projection = pali__checkpoint_find(checkpoint, "embedding_proj_layer.weight");
     size_t n_vision = (size_t)settings->vision.num_hidden_layers, n_text = (size_t)settings->text.num_hidden_layers;
 
     *network = (struct pali__network){ 0 };
     network->vision.blocks = pali__calloc(n_vision, sizeof *network->vision.blocks);
     network->decoder.blocks = pali__calloc(n_text, sizeof *network->decoder.blocks);
+    network->embedding_dim = settings->embedding_dim;
+    if (!network->embedding_dim && projection && projection->rank == 2)
+        network->embedding_dim = projection->shape[0]; /* saved by colpali-engine, whose config.json does not say so */
     if (network->vision.blocks && network->decoder.blocks)
         return PALI_OK;
     pali__network_clear(network);

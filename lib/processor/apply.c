@@ -23,6 +23,7 @@ struct request {
     size_t n_images;
     const char *const *texts;
     size_t n_texts;
+    bool without_images; /* queries: no text has a picture */
     pali_apply_options options;
     struct pali__prompt *prompts; /* [n_texts] */
     pali_error **error;
@@ -51,7 +52,7 @@ static pali_status check_arguments(const struct request *request)
                           !request->processor ? "processor" : !request->texts && request->n_texts ? "texts" : "images");
     if (request->n_texts == 0)
         return pali__fail(request->error, PALI_ERROR_ARGUMENT, "pali_processor_apply: there is no text");
-    if (request->n_images == 0)
+    if (request->n_images == 0 && !request->without_images)
         return pali__fail(request->error, PALI_ERROR_ARGUMENT,
                           "pali_processor_apply: there is no picture, expected at least one");
     for (size_t i = 0; i < request->n_images; i++)
@@ -113,7 +114,7 @@ static pali_status build_prompts(struct request *request)
         n_placed += pali__prompt_count_images(request->texts[i]);
     if (n_placed)
         TRY(check_placed_images(request, n_placed));
-    else
+    else if (!request->without_images)
         TRY(check_leading_images(request));
 
     for (size_t i = 0; i < request->n_texts; i++) {
@@ -121,6 +122,8 @@ static pali_status build_prompts(struct request *request)
                                               n_placed > 0, i };
         if (n_placed)
             source.n_images = pali__prompt_count_images(request->texts[i]);
+        else if (request->without_images)
+            source.n_images = 0;
         else if (options->images_per_text)
             source.n_images = options->images_per_text[i];
         TRY(pali__prompt_build(&request->prompts[i], &request->processor->rules, &source, request->error));
@@ -211,7 +214,7 @@ static pali_status apply(pali_inputs **out, struct request *request)
         status = pali_inputs_create(&inputs, request->error);
     if (status == PALI_OK)
         status = add_tokens(inputs, request);
-    if (status == PALI_OK)
+    if (status == PALI_OK && !request->without_images)
         status = add_pixels(inputs, request);
     for (size_t i = 0; i < request->n_texts; i++)
         pali__prompt_clear(&request->prompts[i]);
@@ -235,6 +238,15 @@ pali_status pali_processor_apply_batch(pali_inputs **out, const pali_processor *
     if (!out)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_processor_apply_batch: out is NULL");
     *out = NULL;
+    TRY(take_options(&request, options));
+    return apply(out, &request);
+}
+
+pali_status pali__apply_texts(pali_inputs **out, const pali_processor *processor, const char *const *texts,
+                              size_t n_texts, const pali_apply_options *options, pali_error **error)
+{
+    struct request request = { .processor = processor, .texts = texts, .n_texts = n_texts, .without_images = true,
+                               .error = error };
     TRY(take_options(&request, options));
     return apply(out, &request);
 }

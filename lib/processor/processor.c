@@ -55,8 +55,9 @@ static pali_status read_special_tokens(pali_processor *processor, const pali_con
             return pali__fail(error, PALI_ERROR_FORMAT, "'%s/tokenizer.json': it has no token %s", path, tokens[i]);
     processor->bos = pali__strdup(bos);
     processor->eos = pali__strdup(eos);
+    processor->pad = pali__strdup(pad);
     processor->pad_id = pali__tokenizer_id(processor->tokenizer, pad);
-    return processor->bos && processor->eos ? PALI_OK : pali__no_memory(error, strlen(bos) + strlen(eos));
+    return processor->bos && processor->eos && processor->pad ? PALI_OK : pali__no_memory(error, strlen(bos) + strlen(eos));
 }
 
 static void read_pixel_options(struct pali__pixel_options *to, const struct pali__preprocessor_config *from,
@@ -85,6 +86,8 @@ static pali_status load(pali_processor *processor, const char *path, pali_resamp
         status = read_special_tokens(processor, config, path, error);
     if (status == PALI_OK)
         status = pali__chat_templates_load(&processor->chat, path, error);
+    if (status == PALI_OK)
+        status = pali__retrieval_load(processor, path, error);
     processor->rules.tokenizer = processor->tokenizer;
     processor->rules.bos = processor->bos;
     processor->rules.eos = processor->eos;
@@ -134,6 +137,9 @@ void pali_processor_free(pali_processor *processor)
     pali__tokenizer_free(processor->tokenizer);
     pali__free(processor->bos);
     pali__free(processor->eos);
+    pali__free(processor->pad);
+    pali__free(processor->page_prompt);
+    pali__free(processor->query_prefix);
     pali__chat_templates_clear(&processor->chat);
     pali__free(processor);
 }

@@ -72,9 +72,10 @@ for command in $commands; do
 done
 for command in $commands; do
 for command in generate process forward tokenize bench chat-template info; do
+for command in generate process forward tokenize bench chat-template embed info; do
     prints " $command "
 done
-for command in generate process forward tokenize bench chat-template info; do
+for command in generate process forward tokenize bench chat-template embed info; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command
@@ -260,6 +261,25 @@ expect 0 "$paligemma" generate -m "$scratch/chat" -i "$picture" --messages "$scr
 cmp -s "$out" "$scratch/prompt.txt" || fail "generate --messages differs from -p"
 expect 2 "$paligemma" generate -m "$model" -i "$picture" -p x --messages "$scratch/messages.json"
 says "exclude each other"
+
+# ---- embeddings
+colpali=$data/colpali/hf
+expect 0 "$paligemma" embed -m "$colpali" -i "$picture" -i "$picture" -o "$scratch/pages.safetensors" --json
+prints '{"embeddings": {"dtype": "float32", "shape": [2, '
+expect 0 "$paligemma" embed -m "$colpali" --query "the cat" -o "$scratch/queries.safetensors"
+expect 0 "$paligemma" embed --score "$scratch/queries.safetensors" --score "$scratch/pages.safetensors" --json
+prints '{"scores": [['
+expect 0 "$paligemma" embed --score "$scratch/queries.safetensors" --score "$scratch/pages.safetensors"
+[ "$(cut -f1 "$out")" = "$(cut -f2 "$out")" ] || fail "one page has two scores"
+expect 0 "$paligemma" embed -m "$model" --query "the cat" --pooling mean --normalize -o "$scratch/mean.safetensors"
+expect 1 "$paligemma" embed --score "$scratch/mean.safetensors" --score "$scratch/pages.safetensors"
+says "dimensions"
+expect 1 "$paligemma" embed --score "$scratch/prompt.safetensors" --score "$scratch/pages.safetensors"
+says "has no tensor embeddings"
+expect 2 "$paligemma" embed -m "$model" --query x -i "$picture" -o "$scratch/x"
+expect 2 "$paligemma" embed -m "$model" --query x --pooling max -o "$scratch/x"
+says "none or mean"
+expect 2 "$paligemma" embed --score x
 
 # ---- tokenize, there and back
 feed '"caption en"

@@ -40,6 +40,7 @@ static void test_macro_equals_function(void)
     CHECK_INIT(pali_draw_options, PALI_DRAW_OPTIONS_INIT);
     CHECK_INIT(pali_coco_options, PALI_COCO_OPTIONS_INIT);
     CHECK_INIT(pali_chat_options, PALI_CHAT_OPTIONS_INIT);
+    CHECK_INIT(pali_embed_options, PALI_EMBED_OPTIONS_INIT);
 }
 
 /* A binary built with these sizes exists once 0.1 is out: they may grow, at the end, and never shrink or move. */
