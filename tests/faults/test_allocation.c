@@ -556,6 +556,77 @@ static pali_status measure_detections(const char *folder, pali_error **error)
     return status;
 }
 
+/* A template that uses most of what the interpreter has. */
+static pali_status render_chat(const char *folder, pali_error **error)
+{
+    static const char template[] =
+        "{{ bos_token }}{% set ns = namespace(n=0) %}{% for m in messages if m.role != 'x' %}{% set ns.n = ns.n + 1 %}"
+        "{{ m | tojson(indent=2) }}{{ m }}{{ [m.role ~ 'a', 'b' * 3][::-1] | join('-') | replace('a', 'c') | upper }}"
+        "{{ m.items() | list | length }}{{ m.content.split('a')[0][1:] if m.content is string else dict(x=(1, 2.5)) }}"
+        "{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | first | string }}{% endfor %}"
+        "{% set t %}block{% endset %}{{ t.strip() | trim }}{{ {'k': [ns.n]} == {'k': [1]} }}";
+    static const char messages[] = "[{\"role\":\"user\",\"content\":\"banana\",\"thinking\":\"t\"},{\"role\":\"y\",\"content\":"
+                                   "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"u\"}}]}]";
+    pali_processor *processor = NULL;
+    pali_chat_options options = PALI_CHAT_OPTIONS_INIT;
+    char *text = NULL;
+    options.chat_template = template;
+    pali_status status = pali_processor_load(&processor, folder, NULL, error);
+    if (status == PALI_OK)
+        status = pali_processor_apply_chat_template(&text, processor, messages, &options, error);
+    CHECK((text == NULL) == (status != PALI_OK));
+    pali_free(text);
+    pali_processor_free(processor);
+    return status;
+}
+
+static pali_status embed(const char *folder, pali_error **error)
+{
+    static const char *const texts[2] = { "the cat", "red" };
+    pali_processor *processor = NULL;
+    pali_model *model = NULL;
+    pali_image *image = NULL;
+    pali_inputs *pages = NULL, *queries = NULL;
+    pali_outputs *page = NULL, *query = NULL;
+    pali_embed_options mean = PALI_EMBED_OPTIONS_INIT;
+    mean.pooling = PALI_POOLING_MEAN;
+    pali_status status = pali_processor_load(&processor, folder, NULL, error);
+    if (status == PALI_OK)
+        status = pali_model_load(&model, folder, NULL, error);
+    if (status == PALI_OK)
+        status = small_picture(&image, error);
+    if (status == PALI_OK)
+        status = pali_processor_apply_pages(&pages, processor, &image, 1, NULL, error);
+    if (status == PALI_OK)
+        status = pali_processor_apply_queries(&queries, processor, texts, 2, NULL, error);
+    if (status == PALI_OK)
+        status = pali_embed(&page, model, pages, NULL, error);
+    if (status == PALI_OK)
+        status = pali_embed(&query, model, queries, &mean, error);
+    pali_outputs_free(page);
+    pali_outputs_free(query);
+    pali_inputs_free(pages);
+    pali_inputs_free(queries);
+    pali_image_free(image);
+    pali_model_free(model);
+    pali_processor_free(processor);
+    return status;
+}
+
+static pali_status find_in_hub(const char *folder, pali_error **error)
+{
+    char *path = NULL;
+    (void)folder;
+    pali_status status = pali_hub_path(&path, "no-one/nothing", "v1", error);
+    CHECK(status != PALI_OK && path == NULL);
+    if (status == PALI_ERROR_IO) { /* as it should be: there is no such model */
+        pali_error_free(*error);
+        *error = NULL;
+        status = PALI_OK;
+    }
+    return status;
+}
+
 int main(void)
 {
     static const char *const models[] = { "models/pg1", "models/pg2" };
@@ -570,6 +641,11 @@ int main(void)
     char pictures[1024]; /* test_path's own buffers take turns */
     snprintf(pictures, sizeof pictures, "%s/images", test_data());
     run_scenario("pictures", use_pictures, pictures);
+    run_scenario("hub", find_in_hub, NULL);
+    char colpali[1024];
+    snprintf(colpali, sizeof colpali, "%s/colpali/hf", test_data());
+    run_scenario("chat", render_chat, colpali);
+    run_scenario("embed", embed, colpali);
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
         char folder[1024];
         snprintf(folder, sizeof folder, "%s/%s", test_data(), models[i]);

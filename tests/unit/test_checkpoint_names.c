@@ -79,7 +79,10 @@ static void test_others(void)
     /* No known style: as it is. */
     check_name("model.embed_tokens.weight", "model.embed_tokens.weight");
     check_name("base_model.model.other", "base_model.model.other");
-    check_name("custom_text_proj.weight", "custom_text_proj.weight");
+    check_name("custom_text_proj.weight", "embedding_proj_layer.weight");
+    check_name("model.custom_text_proj.bias", "embedding_proj_layer.bias");
+    check_name("vlm.embedding_proj_layer.bias", "embedding_proj_layer.bias");
+    check_name("other_proj.weight", "other_proj.weight");
     check_name("language_modeling.x", "language_modeling.x");
     check_name("", "");
 }
