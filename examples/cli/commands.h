@@ -52,7 +52,8 @@ char *render_prompt(const pali_processor *processor, const char *path);
 
 /*
  * The directory that -m names: the path itself, or for a hub id ("google/paligemma2-3b-mix-224", with "@REVISION" for
- * another revision than main) the snapshot in the Hugging Face cache. A new string, to be freed; NULL after having said what is wrong.
+ * another revision than main) the snapshot in the Hugging Face cache. A new string, to be freed; NULL after having said
+ * what is wrong.
  */
 char *checkpoint_path(const char *model);
 

@@ -81,7 +81,8 @@ static pali_status plan_tensor(void *user, const struct pali__tensor_spec *spec,
     struct saving *saving = user;
     struct pali__tensor_entry *entry = &saving->plan[saving->count];
     struct source *source = &saving->sources[saving->count];
-    bool is_tied_head = saving->settings->tie_word_embeddings && !strcmp(spec->name, PALI__HEAD_NAME);
+    bool is_tied_head = pali__head_is_tied(saving->checkpoint, saving->settings) &&
+                        !strcmp(spec->name, PALI__HEAD_NAME);
     char name[256];
 
     TRY(pali__inventory_find(saving->checkpoint, saving->settings, saving->in_dir, spec, &source->tensor, error));
@@ -106,7 +107,10 @@ static pali_status open_source(struct saving *saving, pali_error **error)
     TRY(pali_config_load(&saving->config, saving->in_dir, error));
     saving->settings = pali__config_settings(saving->config);
     TRY(pali_checkpoint_open(&saving->checkpoint, saving->in_dir, error));
-    TRY(pali__network_init(&saving->network, saving->settings, error));
+    TRY(pali__network_init(&saving->network, saving->settings, saving->checkpoint, error));
+    if (saving->network.embedding_dim > 0)
+        return pali__fail(error, PALI_ERROR_UNSUPPORTED, "'%s': a ColPali checkpoint cannot be saved, only loaded",
+                          saving->in_dir);
     return pali__lora_merge_open(&saving->merge, saving->options.adapters, saving->options.adapter_scales,
                                  saving->options.n_adapters, saving->settings, &saving->network, error);
 }

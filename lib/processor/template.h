@@ -3,9 +3,12 @@
  * Chat templates: the part of the template language Jinja that they are written in (docs/chat-templates.md), in the
  * environment that Transformers gives them (utils/chat_template_utils.py): trim_blocks, lstrip_blocks, break and
  * continue, {% generation %}, raise_exception, strftime_now, and a tojson that escapes no HTML.
- *   template_value, _text  values, and how Python prints them        template_eval, _compute  expressions
- *   template_lex, _parse   source to tokens to a tree                template_calls, _filters what they may call
- *   template_messages      the messages, as templates expect them    template_render  statements, and the whole
+ *   template_value, _text                 values, and how Python prints them
+ *   template_lex, _expressions, _parse    source to tokens to a tree
+ *   template_eval, _compute               expressions
+ *   template_calls, _methods, _filters    what they may call
+ *   template_messages                     the messages, as templates expect them
+ *   template_render                       statements, and the whole
  */
 #ifndef PALI_PROCESSOR_TEMPLATE_H
 #define PALI_PROCESSOR_TEMPLATE_H

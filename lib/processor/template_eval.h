@@ -17,7 +17,7 @@ const struct pali__tvalue *pali__template_lookup(const struct pali__template *t,
 /* The messages, template_messages.c. */
 pali_status pali__template_messages(struct pali__template *t, struct pali__tvalue *out, struct json_object *messages);
 
-/* ---- template_calls.c and template_filters.c ---- */
+/* ---- template_calls.c, template_methods.c and template_filters.c ---- */
 
 enum { PALI__T_ARGUMENTS = 16 };
 
@@ -29,6 +29,14 @@ struct pali__targuments {
 
 /* The argument at place `index` or of name `name`, or NULL. */
 const struct pali__tvalue *pali__t_argument(const struct pali__targuments *arguments, int index, const char *name);
+
+/* An argument that must be text, or the default if it is left out. */
+pali_status pali__t_text_argument(struct pali__template *t, struct pali__ttext *out,
+                                  const struct pali__targuments *arguments, int index, const char *name,
+                                  const char *otherwise);
+
+/* Whether `text` is among `count` words. */
+bool pali__text_is_one_of(struct pali__ttext text, const char *const *words, size_t count);
 
 /* value | name(arguments),   value is name(arguments),   value.name(arguments),   name(arguments) */
 pali_status pali__template_filter(struct pali__template *t, struct pali__tvalue *out, struct pali__ttext name,

@@ -63,6 +63,8 @@ attend
 explain
 diff
 save
+chat-template
+embed
 bench
 info
 "
@@ -71,11 +73,6 @@ for command in $commands; do
     prints " $command "
 done
 for command in $commands; do
-for command in generate process forward tokenize bench chat-template info; do
-for command in generate process forward tokenize bench chat-template embed info; do
-    prints " $command "
-done
-for command in generate process forward tokenize bench chat-template embed info; do
     expect 0 "$paligemma" $command --help
     prints "usage: paligemma $command"
     expect 2 "$paligemma" $command
