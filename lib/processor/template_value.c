@@ -204,6 +204,9 @@ pali_status pali__t_from_json(struct pali__template *t, struct pali__tvalue *out
     case PALI__JSON_FLOAT:
         if (!pali__json_float(json, &number))
             return pali__template_fail(t, PALI_ERROR_FORMAT, "a number in the messages is not finite");
+        /* The reader gives a whole number past 64 bits as a float, and Python would print all of its digits. */
+        if (number >= 9.2e18 || number <= -9.2e18)
+            return pali__template_fail(t, PALI_ERROR_LIMIT, "a number in the messages does not fit 64 bits");
         *out = pali__t_float(number);
         return PALI_OK;
     case PALI__JSON_STRING: {
