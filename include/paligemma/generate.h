@@ -126,8 +126,12 @@ typedef struct pali_generate_options {
     const pali_constraint *constraint;   /**< what answers may be (constraint.h), or NULL */
     pali_token_mask_fn token_mask;       /**< which tokens may follow, or NULL */
     void *token_mask_user;
-    pali_cache *cache;                   /**< the answer follows what it holds, row by row, and is in it afterwards but
-                                              for its last token; NULL: one of the call's own */
+    pali_cache *cache;                   /**< row i of the batch continues row i of this cache, which holds prompt and
+                                              answer afterwards, but for the answer's last token: what follows begins
+                                              with that one. A row that continues tokens is causal (type 1) unless
+                                              token_type_ids says 0; a prefix belongs in one pass. Positions go on from
+                                              the row's last. After a failure the cache is as it was, unless it slides
+                                              and has moved on too far to go back. NULL: one of the call's own */
     const pali_adapter *adapter;         /**< LoRA adapter to answer with, or NULL. Given features and cached tokens
                                               that another adapter made are taken as they are */
     double adapter_scale;                /**< times the adapter's own scale; default 1 */

@@ -105,7 +105,8 @@ typedef struct pali_cache pali_cache;
 typedef struct pali_cache_options {
     size_t struct_size;
     int64_t rows;             /**< sequences; default 1 */
-    int64_t capacity;         /**< tokens per row to make room for at once; 0 (default): grow as needed */
+    int64_t capacity;         /**< tokens per row, a prefix's included, to make room for at once; 0 (default): grow as
+                                   needed */
     int32_t fixed;            /**< 1: never grow past `capacity`, PALI_ERROR_LIMIT instead ("static" cache) */
     int32_t sliding;          /**< 1: layers with a window keep only the tokens that it can still reach; rolling back
                                    further than that is PALI_ERROR_LIMIT */
@@ -124,16 +125,50 @@ PALI_API void pali_cache_options_init(pali_cache_options *options);
 PALI_API pali_status pali_cache_create(pali_cache **out, pali_model *model, const pali_cache_options *options,
                                        pali_error **error);
 
+/** A copy with rows of its own, of the same kind; a shared prefix stays shared. Any thread, while nobody changes
+ * `cache`. Since 0.1. */
+PALI_API pali_status pali_cache_fork(pali_cache **out, const pali_cache *cache, pali_error **error);
+
+/** Ends the caller's hold; a prefix goes with the last cache that continues it. Since 0.1. */
 PALI_API void pali_cache_free(pali_cache *cache);
 
-/** Tokens stored in row `row`, padding included. Since 0.1. */
+/** Rows; 0 for NULL. Since 0.1. */
+PALI_API int64_t pali_cache_rows(const pali_cache *cache);
+
+/** Tokens stored in row `row`, padding and a shared prefix included; 0 out of range. Since 0.1. */
 PALI_API int64_t pali_cache_length(const pali_cache *cache, int64_t row);
 
-/** Forgets all tokens from `length` on, in every row: rolling back to a prefix is exact. Since 0.1. */
+/** Bytes of memory that the cache has allocated for its tokens, a shared prefix's not counted. Since 0.1. */
+PALI_API size_t pali_cache_size_bytes(const pali_cache *cache);
+
+/**
+ * Forgets all tokens from `length` on, in every row: rolling back to a prefix is exact. PALI_ERROR_LIMIT, and nothing
+ * forgotten, below a shared prefix, and where a sliding cache lacks tokens that the layers' window would need there: it
+ * can always go back by min(window, 64) tokens, and to 0 (or to the shared prefix). Since 0.1.
+ */
 PALI_API pali_status pali_cache_truncate(pali_cache *cache, int64_t length, pali_error **error);
 
-/** Forgets everything; the memory stays. Since 0.1. */
+/** Forgets everything but a shared prefix; the memory stays. A cache that others continue does not change. Since 0.1. */
 PALI_API void pali_cache_reset(pali_cache *cache);
+
+/**
+ * Row i becomes a continuation of what was row parents[i], i < n; the cache has `n` rows afterwards, 1…65536. After a
+ * failure it is as before. Since 0.1.
+ */
+PALI_API pali_status pali_cache_reorder(pali_cache *cache, const int64_t *parents, size_t n, pali_error **error);
+
+/**
+ * Writes what the cache holds, a shared prefix included, to a safetensors file, with what is needed to see whether it
+ * fits a model. Any thread, while nobody changes `cache`. Since 0.1.
+ */
+PALI_API pali_status pali_cache_save(const pali_cache *cache, const char *path, pali_error **error);
+
+/**
+ * A cache as it was saved (without sharing): what follows is computed as if it had never left memory, bit for bit.
+ * PALI_ERROR_FORMAT if the file is no cache, contradicts itself, or was made with another model: other sizes, or other
+ * weights (told by a fingerprint of the decoder's). Since 0.1.
+ */
+PALI_API pali_status pali_cache_load(pali_cache **out, pali_model *model, const char *path, pali_error **error);
 
 /* ---- forward ---- */
 

@@ -337,7 +337,7 @@ pali_status pali__beam_search_run(struct pali__beam_search *search, struct pali_
         /* After the prompt all beams come from row 0; the rows behind the running ones keep their memory. */
         for (int64_t i = n_running; i < search->n_beams; i++)
             search->parents[i] = search->parents[0];
-        pali__kv_reorder(&search->steps->kv, search->n_beams, search->parents, search->spare);
+        pali__kv_reorder(search->steps->kv, search->n_beams, search->parents, search->spare);
         TRY(pali__steps_decode(search->steps, n_running, search->rows, NULL, search->last_ids, error));
         TRY(pali__steps_head(search->steps, 0, n_running, error));
     }

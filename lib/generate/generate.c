@@ -10,6 +10,7 @@
 #include "core/memory.h"
 #include "core/options.h"
 #include "generate/beam.h"
+#include "generate/caller_cache.h"
 #include "generate/choose.h"
 #include "generate/generation.h"
 #include "generate/guide.h"
@@ -30,6 +31,7 @@ struct run {
     struct pali__watch watch;
 
     struct pali__prompts prompts;
+    struct pali__caller_cache cache;
     struct pali__feature_rows features;
     pali_image_features *own_features;
     struct pali__steps steps;
@@ -125,7 +127,10 @@ static pali_status prepare(struct run *run, pali_error **error)
 
     run->width = 1 + run->options.prompt_lookup_num_tokens;
     /* Beams are searched prompt by prompt, in the same rows. */
-    TRY(pali__steps_init(&run->steps, run->model, beams > 1 ? beams : n_answers, run->prompts.longest,
+    TRY(pali__caller_cache_take(&run->cache, run->model, &run->options, &run->prompts,
+                                pali_inputs_get(run->inputs, "token_type_ids") != NULL, error));
+    TRY(pali__steps_init(&run->steps, run->model, run->cache.cache ? &run->cache.cache->kv : NULL,
+                         beams > 1 ? beams : n_answers, run->prompts.longest,
                          run->prompts.longest + run->options.max_new_tokens, run->width, error));
     TRY(pali__lora_begin(&run->steps.pass.lora, run->options.adapter, run->options.adapter_scale, run->model,
                          run->steps.pass.max_rows, error));
@@ -240,7 +245,7 @@ static pali_status take_guessed(struct run *run, const struct pali__guided *acti
                                 const int64_t *ids, pali_error **error)
 {
     int64_t vocab_size = run->model->settings->text.vocab_size, row = active->row, n = 0;
-    int64_t past = run->steps.kv.rows[row].length - count;
+    int64_t past = run->steps.kv->rows[row].length - count;
     const struct pali__answer *answer = &run->generation->answers[row];
     bool right = true;
 
@@ -311,7 +316,7 @@ static pali_status share_prompts(struct run *run, pali_error **error)
         return pali__no_memory(error, n * sizeof *spare);
     for (int64_t row = 0; row < run->generation->rows; row++)
         run->active_rows[row] = row - row % run->n_samples;
-    pali__kv_reorder(&run->steps.kv, run->generation->rows, run->active_rows, spare);
+    pali__kv_reorder(run->steps.kv, run->generation->rows, run->active_rows, spare);
     pali__free(spare);
     return PALI_OK;
 }
@@ -373,7 +378,7 @@ static pali_status answer_by_beams(struct run *run, pali_error **error)
     for (int64_t prompt = 0; prompt < prompts->rows; prompt++) {
         struct pali__answer *answers = run->generation->answers + prompt * run->n_samples;
         int64_t start = prompts->starts[prompt];
-        pali__kv_truncate(&run->steps.kv, 0);
+        pali__kv_truncate(run->steps.kv, 0);
         double begin = now();
         TRY(prefill_row(run, prompt, 0, error));
         TRY(pali__steps_head(&run->steps, run->steps.pass.n_rows - 1, 1, error));
@@ -444,6 +449,7 @@ static void clear(struct run *run)
     pali__steps_clear(&run->steps);
     pali_image_features_free(run->own_features);
     pali__prompts_clear(&run->prompts);
+    pali__caller_cache_clear(&run->cache);
 }
 
 pali_status pali_generate(pali_generation **out, pali_model *model, const pali_inputs *inputs,
@@ -461,6 +467,8 @@ pali_status pali_generate(pali_generation **out, pali_model *model, const pali_i
     run.tokenizer = inputs->processor ? pali__processor_tokenizer(inputs->processor) : NULL;
 
     status = answer_all(&run, error);
+    if (status != PALI_OK)
+        pali__caller_cache_restore(&run.cache);
     clear(&run);
     if (status != PALI_OK) {
         pali_generation_free(run.generation);

@@ -112,7 +112,7 @@ static pali_status prepare(struct scoring *scoring, pali_error **error)
     rows = scoring->pass_tokens;
     prompt = scoring->prompts.longest;
     TRY(take_features(scoring, error));
-    TRY(pali__steps_init(&scoring->steps, scoring->model, 1, prompt > rows ? prompt : rows, prompt + rows,
+    TRY(pali__steps_init(&scoring->steps, scoring->model, NULL, 1, prompt > rows ? prompt : rows, prompt + rows,
                          LOGITS_AT_A_TIME, error));
     scoring->sequences = pali__calloc(n, sizeof *scoring->sequences);
     scoring->targets = pali__calloc((size_t)rows, sizeof *scoring->targets);

@@ -13,7 +13,8 @@
 
 struct pali__steps {
     const pali_model *model;
-    struct pali__kv kv;
+    struct pali__kv *kv;              /* the caller's, or own_kv */
+    struct pali__kv own_kv;
     struct pali__pass pass;
     int64_t n_rows;                   /* of the cache */
     int64_t n_decodes;                /* runs of the decoder behind prompts */
@@ -24,20 +25,20 @@ struct pali__steps {
 };
 
 /* For `rows` rows of the cache with `capacity` tokens each, prompts of up to `longest` tokens, and steps of up to
- * `width` tokens a row. */
-pali_status pali__steps_init(struct pali__steps *steps, const pali_model *model, int64_t rows, int64_t longest,
-                             int64_t capacity, int64_t width, pali_error **error);
+ * `width` tokens a row. With `kv` these are its rows, which have room already. */
+pali_status pali__steps_init(struct pali__steps *steps, const pali_model *model, struct pali__kv *kv, int64_t rows,
+                             int64_t longest, int64_t capacity, int64_t width, pali_error **error);
 void pali__steps_clear(struct pali__steps *steps); /* of a zeroed one: nothing */
 
-/* Runs the `n` checked tokens of a prompt into the empty row `row`; types as in token_type_ids. The logits that follow
- * belong to the run's row n - 1. */
+/* Runs the `n` checked tokens of a prompt into row `row`, behind what it holds; types as in token_type_ids. The logits
+ * that follow belong to the run's row n - 1. */
 pali_status pali__steps_prefill(struct pali__steps *steps, int64_t row, const int64_t *ids, const uint8_t *types,
                                 int64_t n, struct pali__feature_rows *features, const struct pali__watch *watch,
                                 pali_error **error);
 
 /* Appends counts[i] tokens (NULL: one each) to row rows[i], i < n; `ids` has them one row after the other, and the
  * run's rows stand in the same order. A row that advances by several tokens gets the same bits as by one at a time
- * while the run has at most PALI__DOT_ROWS_MAX tokens. */
+ * while the row has few of them (pali__few_rows; in bfloat16 the run). */
 pali_status pali__steps_decode(struct pali__steps *steps, int64_t n, const int64_t *rows, const int64_t *counts,
                                const int64_t *ids, pali_error **error);
 

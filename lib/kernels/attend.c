@@ -12,7 +12,8 @@
 
 enum {
     FEW_QUERIES = 4,
-    KEYS_PER_SPLIT = 256,
+    ROWS_WORTH_TRANSPOSING = 8, /* with fewer rows, keys are read once, in place, by dot products */
+    KEYS_PER_SPLIT = 256,       /* at least; a multiple of PALI__TILE_KEYS */
     PARTIAL_SIZE = 32768 /* floats on the stack for the results of the splits */
 };
 
@@ -29,6 +30,7 @@ static int64_t blocks_of(int64_t count, int64_t size)
 /* How heads and queries are cut: tiles of up to `heads` heads that read the same key head, and `queries` queries. */
 struct cut {
     int64_t group, heads, queries, n_head_chunks, n_query_blocks;
+    bool by_dots;
 };
 
 static struct cut cut_for(const struct pali__attention *a)
@@ -40,6 +42,7 @@ static struct cut cut_for(const struct pali__attention *a)
     cut.queries = smaller(rows / cut.heads, a->n_queries);
     cut.n_head_chunks = a->n_heads / cut.group * blocks_of(cut.group, cut.heads);
     cut.n_query_blocks = blocks_of(a->n_queries, cut.queries);
+    cut.by_dots = cut.heads * cut.queries <= ROWS_WORTH_TRANSPOSING;
     return cut;
 }
 
@@ -67,7 +70,8 @@ static void attend_many(const struct pali__compute *compute, const struct pali__
     int64_t n_tiles = cut.n_head_chunks * cut.n_query_blocks;
 #pragma omp parallel for schedule(dynamic) num_threads(compute->n_threads)
     for (int64_t t = 0; t < n_tiles; t++) {
-        struct pali__tile tile = {.attention = a, .kernels = compute->kernels, .n_keys = a->n_keys};
+        struct pali__tile tile = {.attention = a, .kernels = compute->kernels, .first_key = a->first_key,
+                                  .n_keys = a->n_keys - a->first_key, .by_dots = cut.by_dots};
         choose_heads(&tile, &cut, t / cut.n_query_blocks);
         tile.first_query = t % cut.n_query_blocks * cut.queries;
         tile.n_queries = smaller(cut.queries, a->n_queries - tile.first_query);
@@ -111,22 +115,23 @@ static void combine(const struct pali__compute *compute, const struct pali__atte
     finish_row(compute->kernels, a, out, head, sum, largest == -INFINITY);
 }
 
-static void attend_split(const struct pali__compute *compute, const struct pali__attention *a, int64_t n_splits)
+/* Keys are split into parts of `keys`, counted from first_key. */
+static void attend_split(const struct pali__compute *compute, const struct pali__attention *a, int64_t keys)
 {
     struct cut cut = cut_for(a);
     float partial[PARTIAL_SIZE];
-    int64_t keys = blocks_of(a->n_keys, n_splits);
+    int64_t n_splits = blocks_of(a->n_keys - a->first_key, keys);
     int64_t n_blocks = cut.n_head_chunks * cut.n_query_blocks, n_rows = a->n_heads * a->n_queries;
 #pragma omp parallel num_threads(compute->n_threads)
     {
 #pragma omp for schedule(dynamic)
         for (int64_t t = 0; t < n_blocks * n_splits; t++) {
             int64_t block = t / n_splits, split = t % n_splits;
-            struct pali__tile tile = {.attention = a, .kernels = compute->kernels};
+            struct pali__tile tile = {.attention = a, .kernels = compute->kernels, .by_dots = cut.by_dots};
             choose_heads(&tile, &cut, block / cut.n_query_blocks);
             tile.first_query = block % cut.n_query_blocks * cut.queries;
             tile.n_queries = smaller(cut.queries, a->n_queries - tile.first_query);
-            tile.first_key = smaller(split * keys, a->n_keys);
+            tile.first_key = a->first_key + split * keys;
             tile.n_keys = smaller(keys, a->n_keys - tile.first_key);
             tile.out = partial_at(a, partial, split, tile.first_head, tile.first_query);
             tile.query_stride = a->head_dim + 2;
@@ -146,8 +151,21 @@ static void attend_split(const struct pali__compute *compute, const struct pali_
     }
 }
 
-/* The softmax of the heads that somebody wants to look at; only they are computed a second time. */
-static void fill_probabilities(const struct pali__compute *compute, const struct pali__attention *a)
+/* p = q·kᵀ for all keys of one head. */
+static void all_scores(const struct pali__kernels *kernels, const struct pali__attention *a, float *p, const float *q,
+                       int64_t key_head)
+{
+    int64_t at_once = pali__keys_at_once(a), stride;
+    float buffer[PALI__KEY_BUFFER];
+    for (int64_t first = 0; first < a->n_keys; first += at_once) {
+        int64_t n = smaller(at_once, a->n_keys - first);
+        const float *k = pali__key_rows(kernels, a, false, key_head, first, n, buffer, &stride);
+        kernels->dot_rows_f32(p + first, n, q, a->head_dim, 1, k, stride, n, a->head_dim);
+    }
+}
+
+/* Only the heads that somebody wants to look at are computed a second time. */
+void pali__attention_probabilities(const struct pali__compute *compute, const struct pali__attention *a)
 {
     const struct pali__kernels *kernels = compute->kernels;
     int64_t n_rows = (a->seen_heads != NULL ? a->n_seen_heads : a->n_heads) * a->n_queries;
@@ -156,8 +174,7 @@ static void fill_probabilities(const struct pali__compute *compute, const struct
         int64_t head = a->seen_heads != NULL ? a->seen_heads[row / a->n_queries] : row / a->n_queries;
         int64_t query = row % a->n_queries;
         float *p = a->probabilities + row * a->n_keys;
-        kernels->dot_rows_f32(p, a->n_keys, a->q + query * a->q_stride + head * a->head_dim, a->head_dim, 1,
-                              a->k + pali__key_head(a, head) * a->head_stride, a->slot_stride, a->n_keys, a->head_dim);
+        all_scores(kernels, a, p, a->q + query * a->q_stride + head * a->head_dim, pali__key_head(a, head));
         pali__scores_finish(kernels, a, p, a->q_start + query, 0, a->n_keys, true);
         float largest = kernels->max(p, a->n_keys);
         if (largest == -INFINITY) {
@@ -170,19 +187,26 @@ static void fill_probabilities(const struct pali__compute *compute, const struct
     }
 }
 
+/* Keys of a part when few queries share the work among threads by their keys: as few as PARTIAL_SIZE allows. */
+static int64_t keys_of_split(const struct pali__attention *a)
+{
+    int64_t n = a->n_keys - a->first_key, most = PARTIAL_SIZE / (a->n_heads * a->n_queries * (a->head_dim + 2));
+    int64_t keys = KEYS_PER_SPLIT;
+    while (blocks_of(n, keys) > most && keys < n)
+        keys *= 2;
+    return keys;
+}
+
 void pali__attend(const struct pali__compute *compute, const struct pali__attention *attention)
 {
     const struct pali__attention *a = attention;
     if (a->n_queries == 0 || a->n_heads == 0 || a->n_keys == 0)
         return;
     if (a->probabilities != NULL)
-        fill_probabilities(compute, a);
-    int64_t n_splits = 1;
-    if (a->n_queries <= FEW_QUERIES)
-        n_splits = smaller(blocks_of(a->n_keys, KEYS_PER_SPLIT),
-                           PARTIAL_SIZE / (a->n_heads * a->n_queries * (a->head_dim + 2)));
-    if (n_splits > 1)
-        attend_split(compute, a, n_splits);
+        pali__attention_probabilities(compute, a);
+    int64_t keys = a->n_queries <= FEW_QUERIES ? keys_of_split(a) : a->n_keys;
+    if (keys < a->n_keys - a->first_key)
+        attend_split(compute, a, keys);
     else
         attend_many(compute, a);
 }

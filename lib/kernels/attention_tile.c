@@ -8,8 +8,6 @@
 
 #include <math.h>
 
-enum { ROWS_WORTH_TRANSPOSING = 8 }; /* with fewer rows, keys are read once, in place, by dot products */
-
 enum visibility { NOTHING, SOMETHING, EVERYTHING };
 
 /* What the tile's queries see of keys first…first+n-1. SOMETHING is always a safe answer. */
@@ -18,6 +16,16 @@ static enum visibility visibility_of(const struct pali__tile *tile, int64_t firs
     const struct pali__attention *a = tile->attention;
     int64_t first_query = a->q_start + tile->first_query, last_query = first_query + tile->n_queries - 1;
     int64_t n_real = n, n_prefix_keys = n, n_prefix_queries = tile->n_queries;
+    bool all_past = first + n - 1 <= first_query, no_past = first > last_query;
+    bool all_near = a->window == 0 || first > last_query - a->window;
+    bool none_near = a->window != 0 && first + n - 1 <= first_query - a->window;
+    if (a->type != NULL) {
+        n_prefix_queries = 0;
+        for (int64_t q = first_query; q <= last_query; q++)
+            n_prefix_queries += a->type[q] == 0;
+    }
+    if ((no_past || none_near) && n_prefix_queries == 0)
+        return NOTHING;
     if (a->key_is_real != NULL) {
         n_real = 0;
         for (int64_t k = first; k < first + n; k++)
@@ -26,17 +34,11 @@ static enum visibility visibility_of(const struct pali__tile *tile, int64_t firs
     if (n_real == 0)
         return NOTHING;
     if (a->type != NULL) {
-        n_prefix_keys = n_prefix_queries = 0;
+        n_prefix_keys = 0;
         for (int64_t k = first; k < first + n; k++)
             n_prefix_keys += a->type[k] == 0;
-        for (int64_t q = first_query; q <= last_query; q++)
-            n_prefix_queries += a->type[q] == 0;
     }
-
-    bool all_past = first + n - 1 <= first_query, no_past = first > last_query;
-    bool all_near = a->window == 0 || first > last_query - a->window;
-    bool none_near = a->window != 0 && first + n - 1 <= first_query - a->window;
-    if ((no_past || none_near) && (n_prefix_keys == 0 || n_prefix_queries == 0))
+    if ((no_past || none_near) && n_prefix_keys == 0)
         return NOTHING;
     bool all_prefix = n_prefix_keys == n && n_prefix_queries == tile->n_queries;
     return n_real == n && (all_prefix || (all_past && all_near)) ? EVERYTHING : SOMETHING;
@@ -95,60 +97,89 @@ static float *out_at(const struct pali__tile *tile, int64_t h, int64_t i)
     return tile->out + h * tile->head_stride + i * tile->query_stride;
 }
 
-/* From raw scores of keys first…first+n-1, [rows, PALI__TILE_KEYS], to the tile's share of the sums. */
-static void add_keys(struct pali__tile *tile, float *scores, int64_t first, int64_t n, bool masked)
+/* out += p·v for keys first…first+n-1, whose weights p are [rows, PALI__TILE_KEYS]. */
+static void add_values(struct pali__tile *tile, const float *p, int64_t first, int64_t n, float *buffer)
 {
     const struct pali__attention *a = tile->attention;
-    const float *v = a->v + pali__key_head(a, tile->first_head) * a->head_stride + first * a->slot_stride;
-    for (int64_t h = 0; h < tile->n_heads; h++) {
-        float *head_scores = scores + h * tile->n_queries * PALI__TILE_KEYS;
-        for (int64_t i = 0; i < tile->n_queries; i++) {
-            float *row = head_scores + i * PALI__TILE_KEYS;
-            int64_t query = a->q_start + tile->first_query + i;
-            pali__scores_finish(tile->kernels, a, row, query, first, n, masked);
-            softmax_step(tile, h * tile->n_queries + i, row, n, out_at(tile, h, i));
-        }
-        tile->kernels->product(out_at(tile, h, 0), tile->query_stride, head_scores, PALI__TILE_KEYS, v,
-                               a->slot_stride, tile->n_queries, a->head_dim, n, !tile->empty);
+    int64_t key_head = pali__key_head(a, tile->first_head), at_once = pali__keys_at_once(a), stride;
+    for (int64_t at = 0; at < n; at += at_once) {
+        int64_t taken = n - at < at_once ? n - at : at_once;
+        const float *v = pali__key_rows(tile->kernels, a, true, key_head, first + at, taken, buffer, &stride);
+        for (int64_t h = 0; h < tile->n_heads; h++)
+            tile->kernels->product(out_at(tile, h, 0), tile->query_stride,
+                                   p + h * tile->n_queries * PALI__TILE_KEYS + at, PALI__TILE_KEYS, v, stride,
+                                   tile->n_queries, a->head_dim, taken, !tile->empty || at > 0);
     }
     tile->empty = false;
 }
 
-/* scores = q·kᵀ for keys first…first+n-1 by dot products. q: [n_rows, head_dim], rows q_stride apart. */
-static void score_by_dots(const struct pali__tile *tile, float *scores, const float *q, int64_t q_stride,
-                          int64_t n_rows, const float *k, int64_t n)
+/* From raw scores of keys first…first+n-1, [rows, PALI__TILE_KEYS], to the tile's share of the sums. */
+static void add_keys(struct pali__tile *tile, float *scores, int64_t first, int64_t n, bool masked, float *buffer)
 {
     const struct pali__attention *a = tile->attention;
-    for (int64_t r = 0; r < n_rows; r += PALI__DOT_ROWS_MAX) {
-        int64_t taken = n_rows - r < PALI__DOT_ROWS_MAX ? n_rows - r : PALI__DOT_ROWS_MAX;
-        tile->kernels->dot_rows_f32(scores + r * PALI__TILE_KEYS, PALI__TILE_KEYS, q + r * q_stride, q_stride, taken,
-                                    k, a->slot_stride, n, a->head_dim);
+    for (int64_t r = 0; r < tile->n_heads * tile->n_queries; r++) {
+        float *row = scores + r * PALI__TILE_KEYS;
+        int64_t i = r % tile->n_queries;
+        pali__scores_finish(tile->kernels, a, row, a->q_start + tile->first_query + i, first, n, masked);
+        softmax_step(tile, r, row, n, out_at(tile, r / tile->n_queries, i));
+    }
+    add_values(tile, scores, first, n, buffer);
+}
+
+/* scores = q·kᵀ for keys first…first+n-1 by dot products. q: [n_rows, head_dim], rows q_stride apart. */
+static void score_by_dots(const struct pali__tile *tile, float *scores, const float *q, int64_t q_stride,
+                          int64_t n_rows, int64_t first, int64_t n, float *buffer)
+{
+    const struct pali__attention *a = tile->attention;
+    int64_t key_head = pali__key_head(a, tile->first_head), at_once = pali__keys_at_once(a), stride;
+    for (int64_t at = 0; at < n; at += at_once) {
+        int64_t taken = n - at < at_once ? n - at : at_once;
+        pali__dot_rows_fn *dot_rows = tile->kernels->dot_rows_bf16; /* which widens as it goes */
+        const void *k = pali__keys_in_place(a, false, key_head, first + at, taken, PALI_BFLOAT16, &stride);
+        if (k == NULL) {
+            k = pali__key_rows(tile->kernels, a, false, key_head, first + at, taken, buffer, &stride);
+            dot_rows = tile->kernels->dot_rows_f32;
+        }
+        for (int64_t r = 0; r < n_rows; r += PALI__DOT_ROWS_MAX) {
+            int64_t n_x = n_rows - r < PALI__DOT_ROWS_MAX ? n_rows - r : PALI__DOT_ROWS_MAX;
+            dot_rows(scores + r * PALI__TILE_KEYS + at, PALI__TILE_KEYS, q + r * q_stride, q_stride, n_x, k, stride,
+                     taken, a->head_dim);
+        }
     }
 }
 
-/* A head wider than a tile: one row, nothing copied. */
-static void run_wide(struct pali__tile *tile)
+/* The same by a product with the keys turned. */
+static void score_by_product(const struct pali__tile *tile, float *scores, const float *q, int64_t n_rows,
+                             int64_t first, int64_t n, float *buffer)
 {
     const struct pali__attention *a = tile->attention;
-    const float *k = a->k + pali__key_head(a, tile->first_head) * a->head_stride;
-    float scores[PALI__TILE_KEYS];
+    int64_t width = a->head_dim, stride;
+    float turned[PALI__KEY_BUFFER];
+    const float *k = pali__key_rows(tile->kernels, a, false, pali__key_head(a, tile->first_head), first, n, buffer,
+                                    &stride);
+    tile->kernels->transpose(turned, PALI__TILE_KEYS, k, stride, n, width);
+    tile->kernels->product(scores, PALI__TILE_KEYS, q, width, turned, PALI__TILE_KEYS, n_rows, n, width, false);
+}
+
+/* A head wider than a tile: one row, whose query is not copied. */
+static void run_wide(struct pali__tile *tile)
+{
+    float scores[PALI__TILE_KEYS], buffer[PALI__KEY_BUFFER];
     for (int64_t at = 0; at < tile->n_keys; at += PALI__TILE_KEYS) {
         int64_t first = tile->first_key + at, left = tile->n_keys - at;
         int64_t n = left < PALI__TILE_KEYS ? left : PALI__TILE_KEYS;
         enum visibility visible = visibility_of(tile, first, n);
         if (visible == NOTHING)
             continue;
-        score_by_dots(tile, scores, query_at(tile, 0, 0), a->q_stride, 1, k + first * a->slot_stride, n);
-        add_keys(tile, scores, first, n, visible != EVERYTHING);
+        score_by_dots(tile, scores, query_at(tile, 0, 0), tile->attention->q_stride, 1, first, n, buffer);
+        add_keys(tile, scores, first, n, visible != EVERYTHING, buffer);
     }
 }
 
 static void run_tiled(struct pali__tile *tile)
 {
-    const struct pali__attention *a = tile->attention;
-    const float *k = a->k + pali__key_head(a, tile->first_head) * a->head_stride;
-    int64_t n_rows = tile->n_heads * tile->n_queries, width = a->head_dim;
-    float q[PALI__TILE_ROWS * PALI__TILE_HEAD_DIM], turned[PALI__TILE_HEAD_DIM * PALI__TILE_KEYS];
+    int64_t n_rows = tile->n_heads * tile->n_queries, width = tile->attention->head_dim;
+    float q[PALI__TILE_ROWS * PALI__TILE_HEAD_DIM], buffer[PALI__KEY_BUFFER];
     float scores[PALI__TILE_ROWS * PALI__TILE_KEYS];
     for (int64_t h = 0; h < tile->n_heads; h++) {
         for (int64_t i = 0; i < tile->n_queries; i++)
@@ -160,15 +191,11 @@ static void run_tiled(struct pali__tile *tile)
         enum visibility visible = visibility_of(tile, first, n);
         if (visible == NOTHING)
             continue;
-        const float *keys = k + first * a->slot_stride;
-        if (n_rows <= ROWS_WORTH_TRANSPOSING) {
-            score_by_dots(tile, scores, q, width, n_rows, keys, n);
-        } else {
-            tile->kernels->transpose(turned, PALI__TILE_KEYS, keys, a->slot_stride, n, width);
-            tile->kernels->product(scores, PALI__TILE_KEYS, q, width, turned, PALI__TILE_KEYS, n_rows, n, width,
-                                   false);
-        }
-        add_keys(tile, scores, first, n, visible != EVERYTHING);
+        if (tile->by_dots)
+            score_by_dots(tile, scores, q, width, n_rows, first, n, buffer);
+        else
+            score_by_product(tile, scores, q, n_rows, first, n, buffer);
+        add_keys(tile, scores, first, n, visible != EVERYTHING, buffer);
     }
 }
 
@@ -188,10 +215,16 @@ void pali__tile_run(struct pali__tile *tile)
 void pali__mean_value(const struct pali__kernels *kernels, const struct pali__attention *attention, float *out,
                       int64_t head)
 {
-    const float *v = attention->v + pali__key_head(attention, head) * attention->head_stride;
-    for (int64_t i = 0; i < attention->head_dim; i++)
+    int64_t at_once = pali__keys_at_once(attention), width = attention->head_dim, stride;
+    float buffer[PALI__KEY_BUFFER];
+    for (int64_t i = 0; i < width; i++)
         out[i] = 0;
-    for (int64_t k = 0; k < attention->n_keys; k++)
-        kernels->add(out, v + k * attention->slot_stride, attention->head_dim);
-    kernels->scale(out, out, attention->head_dim, 1.0f / (float)attention->n_keys);
+    for (int64_t first = 0; first < attention->n_keys; first += at_once) {
+        int64_t n = attention->n_keys - first < at_once ? attention->n_keys - first : at_once;
+        const float *v = pali__key_rows(kernels, attention, true, pali__key_head(attention, head), first, n, buffer,
+                                        &stride);
+        for (int64_t k = 0; k < n; k++)
+            kernels->add(out, v + k * stride, width);
+    }
+    kernels->scale(out, out, width, 1.0f / (float)attention->n_keys);
 }

@@ -9,15 +9,33 @@
 enum {
     PALI__TILE_ROWS = 64,     /* (head, query) pairs of a tile */
     PALI__TILE_KEYS = 64,
-    PALI__TILE_HEAD_DIM = 256 /* wider heads are worked on without tiles, a row at a time */
+    PALI__TILE_HEAD_DIM = 256, /* wider heads are worked on without tiles, a row at a time */
+    PALI__KEY_BUFFER = PALI__TILE_KEYS * PALI__TILE_HEAD_DIM /* floats */
 };
+
+/* Keys, or values, first…first+n-1 of a key head, rows *stride apart: in place where a float32 run has them all, else
+ * gathered in `buffer`. A slot that is in no run becomes zeros. n ≤ pali__keys_at_once(). */
+const float *pali__key_rows(const struct pali__kernels *kernels, const struct pali__attention *attention, bool values,
+                            int64_t head, int64_t first, int64_t n, float *buffer, int64_t *stride);
+
+/* The same where one run of that type has them all, else NULL. */
+const void *pali__keys_in_place(const struct pali__attention *attention, bool values, int64_t head, int64_t first,
+                                int64_t n, pali_dtype dtype, int64_t *stride);
+
+/* As many keys as PALI__KEY_BUFFER has room for, at most a tile's. */
+static inline int64_t pali__keys_at_once(const struct pali__attention *attention)
+{
+    int64_t n = PALI__KEY_BUFFER / attention->head_dim;
+    return n < PALI__TILE_KEYS ? n : PALI__TILE_KEYS;
+}
 
 /* Row h·n_queries + i of a tile is query first_query + i of head first_head + h; all its heads read one key head. */
 struct pali__tile {
     const struct pali__attention *attention;
     const struct pali__kernels *kernels;
     int64_t first_head, n_heads, first_query, n_queries;
-    int64_t first_key, n_keys;
+    int64_t first_key, n_keys; /* first_key is a multiple of PALI__TILE_KEYS from the attention's own */
+    bool by_dots;              /* scores by dot products: set for a whole call, so that no query depends on another */
 
     /* Σ exp(score - max)·v over the keys, by row, before the division by Σ exp(score - max): row h, i stands at
      * out + h·head_stride + i·query_stride. Not written while `empty`. */

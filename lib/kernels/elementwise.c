@@ -84,6 +84,18 @@ void pali__rope_frequencies(float *frequency, int64_t head_dim, double theta)
     }
 }
 
+static void round_chunk(const struct pali__kernels *kernels, float *x, int64_t n)
+{
+    uint16_t narrow[VALUES_PER_CHUNK];
+    kernels->narrow_bf16(narrow, x, n);
+    kernels->widen_bf16(x, narrow, n);
+}
+
+void pali__round_to_bf16(const struct pali__compute *compute, float *x, int64_t count)
+{
+    FOR_CHUNKS(count, round_chunk(compute->kernels, x + at, n));
+}
+
 /* Rotates pairs first…first+n-1 of every head of a row. The angles are computed as the reference does: the frequency
  * and the product with the position are rounded to float32. */
 static void rotate_pairs(const struct pali__kernels *kernels, float *row, int64_t position, int64_t n_heads,

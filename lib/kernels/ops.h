@@ -35,10 +35,19 @@ struct pali__matrix {
 enum pali__store { PALI__STORE = 0, PALI__ADD = 1 };
 
 /* y = x·Wᵀ + bias, or y += … with PALI__ADD.   x: [n_rows, n_in], y: [n_rows, n_out], bias: [n_out] or NULL.
- * `scratch` has at least pali__linear_scratch() bytes, 64-byte aligned. Fails only if oneDNN does. */
+ * `scratch` has at least pali__linear_scratch() bytes, 64-byte aligned. Fails only if oneDNN does.
+ * Few rows are taken one by one, by our own kernels, more in blocks; by_row and in_blocks do any number in one of the two
+ * ways (in_blocks with the scratch of a larger number). In float32 a row's result then depends on no other row. Where
+ * the processor multiplies bfloat16, rows in blocks of a bfloat16 model may differ in the last bits with their number. */
+int64_t pali__few_rows(const struct pali__compute *compute, pali_dtype dtype); /* of weights: how many are few */
 pali_status pali__linear(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
                          const struct pali__matrix *w, const float *bias, enum pali__store store, void *scratch,
                          pali_error **error);
+pali_status pali__linear_in_blocks(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
+                                   const struct pali__matrix *w, const float *bias, enum pali__store store,
+                                   void *scratch, pali_error **error);
+void pali__linear_by_row(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
+                         const struct pali__matrix *w, const float *bias, enum pali__store store);
 size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows, const struct pali__matrix *w);
 
 /* Outputs first…first+count-1 of a matrix. */
@@ -78,6 +87,9 @@ void pali__rope(const struct pali__compute *compute, float *x, const int64_t *po
 void pali__embed(const struct pali__compute *compute, float *y, const struct pali__matrix *embedding, int64_t index,
                  float scale);
 
+/* Every value becomes the nearest that bfloat16 has. */
+void pali__round_to_bf16(const struct pali__compute *compute, float *x, int64_t count);
+
 /* Values of any floating type to float32. */
 void pali__to_float(float *y, const void *x, pali_dtype dtype, int64_t count);
 /* Values of any floating type to bfloat16. */
@@ -89,20 +101,33 @@ void pali__from_float(void *y, pali_dtype dtype, const float *x, int64_t count);
 void pali__add_low_rank(const struct pali__compute *compute, float *w, float *b, const float *a, int64_t n_out,
                         int64_t n_in, int64_t rank, float scale);
 
+/* Keys and values of `count` consecutive slots: slot first + i of head h stands at h·head_stride + i·slot_stride. */
+struct pali__key_run {
+    const void *k, *v;
+    pali_dtype dtype; /* float32 or bfloat16 */
+    int64_t first, count, head_stride, slot_stride;
+};
+
+enum { PALI__KEY_RUNS_MAX = 3 }; /* a shared prefix, a row's own past, and the tokens of the pass */
+
 /*
  * out = softmax(mask(cap(scale · q·kᵀ))) · v for one sequence, with grouped heads: query head j reads key head
  * ⌊j · n_kv_heads / n_heads⌋. Query i stands at slot q_start + i; key slots are 0…n_keys-1.
  *   visible(q, k) = key_is_real[k] and ((k ≤ q and (window = 0 or k > q - window)) or (type[q] = 0 and type[k] = 0))
  * A query that sees nothing gets the mean of all values, as a softmax over equal masked scores does.
  * No [queries, keys] array is made unless `probabilities` asks for it. `out` does not depend on whether it does.
+ * A slot that no run has must be visible to no query: what has left a sliding cache. No key before first_key is real.
+ * What a query gets depends on the runs' values and on the number of keys from first_key on, not on how the keys are
+ * spread over runs, nor, while they are more than 8, on the number of queries.
  */
 struct pali__attention {
     const float *q;         /* [n_queries, n_heads·head_dim], rows q_stride apart */
-    const float *k, *v;     /* slot s of head h: k + h·head_stride + s·slot_stride */
     float *out;             /* [n_queries, n_heads·head_dim], rows out_stride apart */
-    int64_t q_stride, head_stride, slot_stride, out_stride;
+    struct pali__key_run runs[PALI__KEY_RUNS_MAX]; /* that do not overlap */
+    int n_runs;
+    int64_t q_stride, out_stride;
     int64_t n_queries, n_keys, n_heads, n_kv_heads, head_dim;
-    int64_t q_start;
+    int64_t q_start, first_key;
     float scale;
     float soft_cap;              /* 0: none */
     const uint8_t *key_is_real;  /* [n_keys], or NULL: all are */
@@ -113,5 +138,8 @@ struct pali__attention {
     int64_t n_seen_heads;        /* not read without seen_heads */
 };
 void pali__attend(const struct pali__compute *compute, const struct pali__attention *attention);
+
+/* The probabilities alone, which are wanted. */
+void pali__attention_probabilities(const struct pali__compute *compute, const struct pali__attention *attention);
 
 #endif

@@ -41,7 +41,6 @@ struct forward {
     uint8_t *real;                     /* [batch, mask_width]: the mask, if it covers the cache too; else NULL */
     struct pali__pass pass;
     pali_outputs *outputs;
-    bool in_cache; /* the pass's rows have been added to the cache */
 };
 
 void pali_forward_options_init(pali_forward_options *options)
@@ -91,9 +90,13 @@ static pali_status take_embeds(struct forward *forward, pali_error **error)
     return PALI_OK;
 }
 
+/* Tokens before this pass's in a row. */
 static int64_t past_length(const struct forward *forward, int64_t row)
 {
-    return forward->options.cache ? forward->options.cache->kv.rows[row].length : 0;
+    if (!forward->options.cache)
+        return 0;
+    return forward->options.cache_position >= 0 ? forward->options.cache_position
+                                                : forward->options.cache->kv.rows[row].length;
 }
 
 /* The mask may also cover what the cache holds already: [batch, past + length]. It then says for this pass, in place of
@@ -141,19 +144,38 @@ static pali_status take_positions(struct forward *forward, pali_error **error)
     return PALI_OK;
 }
 
-static pali_status take_inputs(struct forward *forward, pali_error **error)
+/* Whether the cache fits, can be added to, and can forget what stands at cache_position and behind. */
+static pali_status check_cache(const struct forward *forward, pali_error **error)
 {
     const pali_cache *cache = forward->options.cache;
+    int64_t position = forward->options.cache_position;
+
+    if (!cache && position > 0)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "cache_position is %lld and there is no cache",
+                          (long long)position);
+    if (!cache)
+        return PALI_OK;
+    if (cache->model != forward->model)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "the cache belongs to another model");
+    if (cache->kv.n_rows != forward->batch)
+        return pali__fail(error, PALI_ERROR_SHAPE, "the cache has %lld rows and the batch %lld",
+                          (long long)cache->kv.n_rows, (long long)forward->batch);
+    for (int64_t row = 0; row < cache->kv.n_rows; row++)
+        if (position > cache->kv.rows[row].length)
+            return pali__fail(error, PALI_ERROR_ARGUMENT, "cache_position is %lld and row %lld has %lld tokens",
+                              (long long)position, (long long)row, (long long)cache->kv.rows[row].length);
+    return position >= 0 ? pali__cache_check_truncate(cache, position, error)
+                         : pali__cache_check_writable(cache, error);
+}
+
+static pali_status take_inputs(struct forward *forward, pali_error **error)
+{
 
     TRY(take_ids(forward, "input_ids", &forward->input_ids, error));
     TRY(take_embeds(forward, error));
     if (forward->batch < 1 || forward->length < 1)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "a forward pass needs input_ids or inputs_embeds, not empty");
-    if (cache && cache->model != forward->model)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "the cache belongs to another model");
-    if (cache && cache->kv.n_rows != forward->batch)
-        return pali__fail(error, PALI_ERROR_SHAPE, "the cache has %lld rows and the batch %lld",
-                          (long long)cache->kv.n_rows, (long long)forward->batch);
+    TRY(check_cache(forward, error));
     TRY(take_mask(forward, error));
     TRY(take_positions(forward, error));
     TRY(take_ids(forward, "token_type_ids", &forward->token_type_ids, error));
@@ -364,11 +386,15 @@ static pali_status run(struct forward *forward, pali_error **error)
     place_tokens(forward);
     TRY(enter_rows(forward, &features, error));
     TRY(add_taps(forward, error));
+    if (kv && forward->options.cache_position >= 0)
+        pali__kv_truncate(kv, forward->options.cache_position);
+    forward->pass.commits_later = true;
     TRY(pali__decoder_run(&forward->pass, error));
-    forward->in_cache = kv != NULL;
     TRY(add_logits(forward, error));
     TRY(add_loss(forward, error));
-    return add_states(forward, error);
+    TRY(add_states(forward, error));
+    pali__pass_commit(&forward->pass);
+    return PALI_OK;
 }
 
 pali_status pali_model_forward(pali_outputs **out, pali_model *model, const pali_inputs *inputs,
@@ -395,8 +421,6 @@ pali_status pali_model_forward(pali_outputs **out, pali_model *model, const pali
     pali__free(forward.real);
     pali_image_features_free(forward.own_features);
     if (status != PALI_OK) {
-        for (int64_t row = 0; forward.in_cache && row < forward.batch; row++)
-            forward.options.cache->kv.rows[row].length -= forward.length;
         pali_outputs_free(forward.outputs);
         return status;
     }

@@ -63,15 +63,13 @@ pali_status pali__loss(struct pali__pass *pass, const int64_t *labels, int64_t b
                                 (long long)i, (long long)labels[i], (long long)vocab_size);
         else if (labels[i] != settings->ignore_index)
             targets[n++] = (struct target){ .row = i - 1, .label = labels[i], .out = out };
-        if (status == PALI_OK && n == CHUNK) {
+        /* Rows of the batch apart, so that none shows in the last bits of another's losses. */
+        if (status == PALI_OK && n > 0 && (n == CHUNK || i % length == length - 1)) {
             status = chunk_loss(pass, targets, n, logits, logits + CHUNK * vocab_size, &sum, error);
             n_targets += n;
             n = 0;
         }
     }
-    if (status == PALI_OK && n > 0)
-        status = chunk_loss(pass, targets, n, logits, logits + CHUNK * vocab_size, &sum, error);
-    n_targets += n;
     *loss = n_targets ? (float)(sum / (double)n_targets) : NAN;
     pali__aligned_free(logits);
     return status;

@@ -41,6 +41,7 @@ struct pali__pass {
     struct pali__taps taps;
     const struct pali__watch *watch;
     struct pali__lora lora;     /* pali__lora_begin, once after init, if the pass has an adapter */
+    bool commits_later;         /* the caller commits the rows to the cache, when nothing can fail any more */
 
     /* The arena. */
     int64_t max_rows;
@@ -60,8 +61,15 @@ void pali__pass_clear(struct pali__pass *pass); /* of a zeroed one: nothing */
  * and the row, which needs room for all of them, is to be rolled back afterwards.
  *
  * Runs all blocks and the final norm on pass->h. With a cache, the rows are in it afterwards; after a failure it is as
- * before. */
+ * before.
+ *
+ * In float32 what a sequence gets depends on no other sequence of the pass, nor on padding around it, to the last bit:
+ * a sequence of few real tokens (pali__few_rows) runs its products row by row, a longer one in blocks, whatever
+ * runs beside it. In bfloat16 all rows of the pass share their products. */
 pali_status pali__decoder_run(struct pali__pass *pass, pali_error **error);
+
+/* Makes the rows of a pass with commits_later part of the cache. */
+void pali__pass_commit(struct pali__pass *pass);
 
 /* logits[i] = cap(head · x[rows[i]]) for the chosen rows of the last run, [n_rows, vocabulary]. `gathered` has room for
  * [n_rows, hidden]. */

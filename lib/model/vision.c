@@ -125,8 +125,9 @@ static pali_status siglip_block(struct tower *tower, const struct pali__vision_b
     TRY(linear(tower, tower->k, tower->normed, &block->k, PALI__STORE, error));
     TRY(linear(tower, tower->v, tower->normed, &block->v, PALI__STORE, error));
     pali__attend(tower->compute, &(struct pali__attention){
-        .q = tower->q, .k = tower->k, .v = tower->v, .out = tower->mixed,
-        .q_stride = hidden, .head_stride = head_dim, .slot_stride = hidden, .out_stride = hidden,
+        .q = tower->q, .out = tower->mixed, .q_stride = hidden, .out_stride = hidden, .n_runs = 1,
+        .runs = { { .k = tower->k, .v = tower->v, .dtype = PALI_FLOAT32, .count = tower->n, .head_stride = head_dim,
+                    .slot_stride = hidden } },
         .n_queries = tower->n, .n_keys = tower->n, .n_heads = heads, .n_kv_heads = heads, .head_dim = head_dim,
         .scale = 1.0f / sqrtf((float)head_dim),
     });

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* pali__attend against a naive implementation in double precision, over combinations of everything that masks. */
+/* pali__attend against a naive implementation in double precision, over combinations of everything that masks; and
+ * against itself with the keys spread over runs, left out, or in bfloat16. */
 #include "test.h"
+
+#include "core/dtype.h"
 
 #include "kernels/kernels.h"
 #include "kernels/ops.h"
@@ -21,6 +24,12 @@ static bool visible(const struct pali__attention *a, int64_t q, int64_t k)
     return k <= q && (a->window == 0 || k > q - a->window);
 }
 
+/* The one float32 run that every reference is computed from. */
+static const float *key_run(const struct pali__attention *a, bool values)
+{
+    return values ? a->runs[0].v : a->runs[0].k;
+}
+
 /* One row: probabilities into p, the weighted mean of the values into out. */
 static void naive_row(const struct pali__attention *a, int64_t head, int64_t i, double *p, double *out)
 {
@@ -30,7 +39,7 @@ static void naive_row(const struct pali__attention *a, int64_t head, int64_t i, 
         p[k] = 0;
         for (int64_t d = 0; d < a->head_dim; d++)
             p[k] += (double)a->q[i * a->q_stride + head * a->head_dim + d] *
-                    (double)a->k[kv * a->head_stride + k * a->slot_stride + d];
+                    (double)key_run(a, false)[kv * a->runs[0].head_stride + k * a->runs[0].slot_stride + d];
         p[k] *= (double)a->scale;
         if (a->soft_cap != 0)
             p[k] = (double)a->soft_cap * tanh(p[k] / (double)a->soft_cap);
@@ -47,7 +56,7 @@ static void naive_row(const struct pali__attention *a, int64_t head, int64_t i, 
     for (int64_t k = 0; k < a->n_keys; k++) {
         p[k] /= sum;
         for (int64_t d = 0; d < a->head_dim; d++)
-            out[d] += p[k] * (double)a->v[kv * a->head_stride + k * a->slot_stride + d];
+            out[d] += p[k] * (double)key_run(a, true)[kv * a->runs[0].head_stride + k * a->runs[0].slot_stride + d];
     }
 }
 
@@ -117,8 +126,10 @@ static void test_shape(const struct shape *s)
     }
 
     struct pali__attention a = {
-        .q = q.data, .k = k.data, .v = v.data, .out = out.data, .q_stride = q_stride, .head_stride = head_stride,
-        .slot_stride = slot_stride, .out_stride = out_stride, .n_queries = s->n_queries, .n_keys = s->n_keys,
+        .q = q.data, .out = out.data, .q_stride = q_stride, .out_stride = out_stride, .n_runs = 1,
+        .runs = {{.k = k.data, .v = v.data, .dtype = PALI_FLOAT32, .count = s->n_keys, .head_stride = head_stride,
+                  .slot_stride = slot_stride}},
+        .n_queries = s->n_queries, .n_keys = s->n_keys,
         .n_heads = s->n_heads, .n_kv_heads = s->n_kv_heads, .head_dim = s->head_dim, .q_start = s->q_start,
         .scale = 1.0f / sqrtf((float)s->head_dim), .soft_cap = s->soft_cap, .window = s->window,
         .key_is_real = s->padding ? real.data : NULL, .type = s->types ? type.data : NULL};
@@ -182,8 +193,9 @@ static void test_blind(void)
     static float q[2 * WIDTH], k[N_KEYS * WIDTH], v[N_KEYS * WIDTH], out[2 * WIDTH], p[2 * N_KEYS];
     static uint8_t real[N_KEYS];
     random_floats(v, N_KEYS * WIDTH, 1.0f);
-    struct pali__attention a = {.q = q, .k = k, .v = v, .out = out, .q_stride = WIDTH, .head_stride = 0,
-                                .slot_stride = WIDTH, .out_stride = WIDTH, .n_queries = 2, .n_keys = N_KEYS,
+    struct pali__attention a = {.q = q, .out = out, .q_stride = WIDTH, .out_stride = WIDTH, .n_runs = 1,
+                                .runs = {{.k = k, .v = v, .dtype = PALI_FLOAT32, .count = N_KEYS, .slot_stride = WIDTH}},
+                                .n_queries = 2, .n_keys = N_KEYS,
                                 .n_heads = 1, .n_kv_heads = 1, .head_dim = WIDTH, .scale = 1, .key_is_real = real};
     struct pali__compute compute;
     pali__compute_init(&compute, PALI_FLOAT32, 2);
@@ -196,8 +208,173 @@ static void test_blind(void)
     CHECK(fabsf(p[0] - 1.0f / N_KEYS) < 1e-7f);
 }
 
+/* ---- the same keys in other places ---- */
+
+struct keys {
+    struct guarded q, k, v, narrow_k, narrow_v, out, again;
+    uint8_t *real, *type;
+    struct pali__attention a;
+};
+
+/* Values that bfloat16 holds exactly, so that both types of run mean the same. */
+static void random_bf16(float *wide, uint16_t *narrow, int64_t n)
+{
+    random_floats(wide, n, 2.0f);
+    for (int64_t i = 0; i < n; i++) {
+        narrow[i] = pali__bf16_from_float(wide[i]);
+        wide[i] = pali__float_from_bf16(narrow[i]);
+    }
+}
+
+static void keys_make(struct keys *keys, int64_t n_queries, int64_t n_keys, int64_t head_dim)
+{
+    enum { HEADS = 4, KEY_HEADS = 2 };
+    int64_t q_size = n_queries * HEADS * head_dim, size = n_keys * KEY_HEADS * head_dim;
+    guarded_make(&keys->q, q_size * 4);
+    guarded_make(&keys->out, q_size * 4);
+    guarded_make(&keys->again, q_size * 4);
+    guarded_make(&keys->k, size * 4);
+    guarded_make(&keys->v, size * 4);
+    guarded_make(&keys->narrow_k, size * 2);
+    guarded_make(&keys->narrow_v, size * 2);
+    random_floats(keys->q.data, q_size, 2.0f);
+    random_bf16(keys->k.data, keys->narrow_k.data, size);
+    random_bf16(keys->v.data, keys->narrow_v.data, size);
+    keys->real = malloc((size_t)n_keys);
+    keys->type = malloc((size_t)n_keys);
+    for (int64_t i = 0; i < n_keys; i++) {
+        keys->real[i] = 1;
+        keys->type[i] = i >= n_keys / 2;
+    }
+    keys->a = (struct pali__attention){
+        .q = keys->q.data, .out = keys->out.data, .q_stride = HEADS * head_dim, .out_stride = HEADS * head_dim,
+        .n_runs = 1,
+        .runs = {{.k = keys->k.data, .v = keys->v.data, .dtype = PALI_FLOAT32, .count = n_keys,
+                  .head_stride = n_keys * head_dim, .slot_stride = head_dim}},
+        .n_queries = n_queries, .n_keys = n_keys, .n_heads = HEADS, .n_kv_heads = KEY_HEADS, .head_dim = head_dim,
+        .q_start = n_keys - n_queries, .scale = 0.2f, .soft_cap = 5.0f, .key_is_real = keys->real,
+        .type = keys->type};
+}
+
+static void keys_free(struct keys *keys)
+{
+    struct guarded *all[] = {&keys->q, &keys->k, &keys->v, &keys->narrow_k, &keys->narrow_v, &keys->out, &keys->again};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        guarded_free(all[i]);
+    free(keys->real);
+    free(keys->type);
+}
+
+/* Slots first…end-1 of the one run as a run of their own. */
+static struct pali__key_run part_of(const struct keys *keys, int64_t first, int64_t end, bool narrow)
+{
+    struct pali__key_run run = keys->a.runs[0];
+    int64_t at = first * run.slot_stride;
+    run.k = narrow ? (const void *)((uint16_t *)keys->narrow_k.data + at) : (const float *)keys->k.data + at;
+    run.v = narrow ? (const void *)((uint16_t *)keys->narrow_v.data + at) : (const float *)keys->v.data + at;
+    run.dtype = narrow ? PALI_BFLOAT16 : PALI_FLOAT32;
+    run.first = first;
+    run.count = end - first;
+    return run;
+}
+
+/* Runs again into `again` and compares bits. */
+static void check_same(struct keys *keys, const struct pali__attention *other, const char *what)
+{
+    struct pali__attention a = *other;
+    struct pali__compute compute;
+    pali__compute_init(&compute, PALI_FLOAT32, 2);
+    a.out = keys->again.data;
+    memset(a.out, 0xff, (size_t)keys->again.size);
+    pali__attend(&compute, &a);
+    CHECK_MSG(!memcmp(keys->out.data, keys->again.data, (size_t)keys->out.size), "%s: %lld x %lld of %lld differ", what,
+              (long long)a.n_queries, (long long)a.n_keys, (long long)a.head_dim);
+    CHECK(guarded_intact(&keys->again));
+}
+
+static void test_runs(int64_t n_queries, int64_t n_keys, int64_t head_dim, int64_t window)
+{
+    struct pali__compute compute;
+    struct keys keys;
+    keys_make(&keys, n_queries, n_keys, head_dim);
+    pali__compute_init(&compute, PALI_FLOAT32, 2);
+    keys.a.window = window;
+    pali__attend(&compute, &keys.a);
+
+    struct pali__attention other = keys.a;
+    for (int round = 0; round < 6; round++) {
+        int64_t first = random_below(n_keys + 1), second = first + random_below(n_keys - first + 1);
+        other.n_runs = 3;
+        other.runs[0] = part_of(&keys, 0, first, round & 1);
+        other.runs[1] = part_of(&keys, first, second, round & 2);
+        other.runs[2] = part_of(&keys, second, n_keys, round & 4);
+        check_same(&keys, &other, "three runs");
+    }
+    /* What no query sees any more may be gone. */
+    int64_t reach = keys.a.q_start - window + 1;
+    if (window > 0 && keys.type[keys.a.q_start] == 1 && reach > 0) {
+        other.n_runs = 1;
+        other.runs[0] = part_of(&keys, reach, n_keys, false);
+        check_same(&keys, &other, "without what has left the window");
+    }
+    keys_free(&keys);
+}
+
+/* Padding before the first real key changes nothing but the numbers of the slots, and padding behind the last query
+ * nothing at all. */
+static void test_padding(int64_t n_queries, int64_t n_keys, int64_t head_dim)
+{
+    struct pali__compute compute;
+    struct keys keys;
+    int64_t pads = 5;
+    pali__compute_init(&compute, PALI_FLOAT32, 1);
+    keys_make(&keys, n_queries, n_keys, head_dim);
+    for (int64_t i = 0; i < pads; i++)
+        keys.real[i] = 0;
+    keys.a.first_key = pads;
+    pali__attend(&compute, &keys.a);
+    compare(&keys.a, "padded");
+
+    struct pali__attention other = keys.a;
+    other.runs[0] = part_of(&keys, pads, n_keys, false);
+    other.runs[0].first = 0;
+    other.key_is_real += pads;
+    other.type += pads;
+    other.n_keys -= pads;
+    other.q_start -= pads;
+    other.first_key = 0;
+    check_same(&keys, &other, "padding before");
+
+    if (n_queries > 20) { /* the last three queries are padding, or are not there */
+        int64_t row = keys.a.out_stride * (n_queries - 3);
+        for (int64_t i = n_keys - 3; i < n_keys; i++)
+            keys.real[i] = 0;
+        pali__attend(&compute, &keys.a);
+        other = keys.a;
+        other.n_queries -= 3;
+        other.n_keys -= 3;
+        other.out = keys.again.data;
+        pali__attend(&compute, &other);
+        CHECK_MSG(!memcmp(keys.out.data, keys.again.data, (size_t)row * sizeof(float)), "padding behind %lld queries",
+                  (long long)n_queries);
+    }
+    keys_free(&keys);
+}
+
+static void test_places(void)
+{
+    static const int64_t sizes[][3] = {{1, 70, 16}, {1, 900, 64}, {1, 40, 300}, {3, 300, 33}, {30, 200, 256},
+                                       {100, 100, 24}, {70, 500, 40}, {25, 90, 512}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        test_runs(sizes[i][0], sizes[i][1], sizes[i][2], 0);
+        test_runs(sizes[i][0], sizes[i][1], sizes[i][2], 7);
+        test_runs(sizes[i][0], sizes[i][1], sizes[i][2], 65);
+        test_padding(sizes[i][0], sizes[i][1], sizes[i][2]);
+    }
+}
+
 static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
-                        int64_t head_dim, float soft_cap, int64_t n_seen, int n_threads)
+                        int64_t head_dim, float soft_cap, int64_t n_seen, pali_dtype dtype, int n_threads)
 {
     static const int64_t heads[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     struct guarded q, k, v, out, p;
@@ -210,8 +387,9 @@ static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int
     random_floats(k.data, n_keys * n_kv_heads * head_dim, 1.0f);
     random_floats(v.data, n_keys * n_kv_heads * head_dim, 1.0f);
     struct pali__attention a = {
-        .q = q.data, .k = k.data, .v = v.data, .out = out.data, .q_stride = n_heads * head_dim,
-        .head_stride = n_keys * head_dim, .slot_stride = head_dim, .out_stride = n_heads * head_dim,
+        .q = q.data, .out = out.data, .q_stride = n_heads * head_dim, .out_stride = n_heads * head_dim, .n_runs = 1,
+        .runs = {{.k = k.data, .v = v.data, .dtype = dtype, .count = n_keys, .head_stride = n_keys * head_dim,
+                  .slot_stride = head_dim}},
         .n_queries = n_queries, .n_keys = n_keys, .n_heads = n_heads, .n_kv_heads = n_kv_heads, .head_dim = head_dim,
         .q_start = n_keys - n_queries, .scale = 0.0625f, .soft_cap = soft_cap,
         .probabilities = n_seen ? p.data : NULL, .seen_heads = heads, .n_seen_heads = n_seen};
@@ -232,15 +410,18 @@ static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int
 static void bench(void)
 {
     for (int n_threads = 1; n_threads <= 2; n_threads++) {
-        bench_shape("tower, 224 px", 256, 256, 16, 16, 72, 0, 0, n_threads);
-        bench_shape("tower, 448 px", 1024, 1024, 16, 16, 72, 0, 0, n_threads);
-        bench_shape("PaliGemma 1, prefill", 260, 260, 8, 1, 256, 0, 0, n_threads);
-        bench_shape("PaliGemma 2, prefill", 260, 260, 8, 4, 256, 50, 0, n_threads);
-        bench_shape("the same, one head seen", 260, 260, 8, 4, 256, 50, 1, n_threads);
-        bench_shape("the same, all heads seen", 260, 260, 8, 4, 256, 50, 8, n_threads);
-        bench_shape("PaliGemma 1, decode", 1, 300, 8, 1, 256, 0, 0, n_threads);
-        bench_shape("PaliGemma 2, decode", 1, 300, 8, 4, 256, 50, 0, n_threads);
-        bench_shape("PaliGemma 1, decode, 896 px", 1, 4200, 8, 1, 256, 0, 0, n_threads);
+        bench_shape("tower, 224 px", 256, 256, 16, 16, 72, 0, 0, PALI_FLOAT32, n_threads);
+        bench_shape("tower, 448 px", 1024, 1024, 16, 16, 72, 0, 0, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 1, prefill", 260, 260, 8, 1, 256, 0, 0, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 2, prefill", 260, 260, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
+        bench_shape("the same, one head seen", 260, 260, 8, 4, 256, 50, 1, PALI_FLOAT32, n_threads);
+        bench_shape("the same, all heads seen", 260, 260, 8, 4, 256, 50, 8, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 1, decode", 1, 300, 8, 1, 256, 0, 0, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 2, decode", 1, 300, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 1, decode, 896 px", 1, 4200, 8, 1, 256, 0, 0, PALI_FLOAT32, n_threads);
+        bench_shape("the same, bfloat16 keys", 1, 4200, 8, 1, 256, 0, 0, PALI_BFLOAT16, n_threads);
+        bench_shape("PaliGemma 2, decode, 896 px", 1, 4200, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
+        bench_shape("the same, bfloat16 keys", 1, 4200, 8, 4, 256, 50, 0, PALI_BFLOAT16, n_threads);
     }
 }
 
@@ -252,5 +433,6 @@ int main(int argc, char **argv)
     }
     test_combinations();
     test_blind();
+    test_places();
     return test_report("attend");
 }

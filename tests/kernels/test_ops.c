@@ -152,7 +152,7 @@ static void test_linear_case(const struct linear_case *c, pali_dtype compute_dty
 static void test_linear(void)
 {
     static const pali_dtype dtypes[] = {PALI_FLOAT32, PALI_BFLOAT16, PALI_FLOAT16};
-    static const int64_t rows[] = {1, 2, 3, 4, 5, 7, 16, 33, 70};
+    static const int64_t rows[] = {1, 2, 3, 4, 5, 7, 13, 16, 33, 70};
     static const int64_t shapes[][2] = {{13, 1}, {72, 7}, {1, 257}, {1152, 257}, {72, 1152}, {4304, 65}, {2049, 130}};
     for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++) {
         for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
@@ -168,6 +168,53 @@ static void test_linear(void)
     }
     struct linear_case tall = {1030, 9, 66, PALI_BFLOAT16}; /* more than one block of rows */
     test_linear_case(&tall, PALI_BFLOAT16);
+}
+
+/* In float32 a row gets the same bits whatever stands before and behind it, among the few and among the many. */
+static void test_rows_apart(void)
+{
+    enum { MOST = 1100 };
+    static const struct linear_case shapes[] = {
+        {MOST, 50, 70, PALI_FLOAT32}, {520, 2300, 33, PALI_FLOAT32}, {520, 2300, 33, PALI_BFLOAT16},
+        {90, 9300, 17, PALI_FLOAT32}, {90, 72, 1100, PALI_FLOAT16}};
+    static const int64_t few[] = {1, 2, 3, 4, 5, 9}, many[] = {1, 5, 6, 7, 23, 24, 25, 49, 61, 83};
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        const struct linear_case *c = &shapes[s];
+        struct linear_arrays arrays;
+        linear_arrays_make(&arrays, c);
+        struct pali__compute compute;
+        pali__compute_init(&compute, PALI_FLOAT32, 1);
+        struct pali__matrix w = {.data = arrays.weights.data, .dtype = c->dtype, .n_out = c->n_out, .n_in = c->n_in};
+        void *scratch = NULL;
+        CHECK(posix_memalign(&scratch, 64, pali__linear_scratch(&compute, c->n_rows, &w) + 64) == 0);
+        float *y = arrays.y.data, *all = arrays.first.data, *x = arrays.x.data;
+        for (int way = 0; way < 4; way++) {
+            enum pali__store store = way & 1 ? PALI__ADD : PALI__STORE;
+            const float *bias = way & 2 ? arrays.bias.data : NULL;
+            memcpy(all, arrays.before.data, (size_t)arrays.y.size);
+            CHECK(pali__linear_in_blocks(&compute, all, x, c->n_rows, &w, bias, store, scratch, NULL) == PALI_OK);
+            for (size_t i = 0; i < sizeof many / sizeof many[0]; i++) {
+                int64_t first = random_below(c->n_rows - many[i] + 1), at = first * c->n_out;
+                memcpy(y, arrays.before.data, (size_t)arrays.y.size);
+                CHECK(pali__linear_in_blocks(&compute, y + at, x + first * c->n_in, many[i], &w, bias, store, scratch,
+                                             NULL) == PALI_OK);
+                CHECK_MSG(!memcmp(y + at, all + at, (size_t)(many[i] * c->n_out) * sizeof(float)),
+                          "%lld of %lld rows from %lld on differ, %lld -> %lld, way %d", (long long)many[i],
+                          (long long)c->n_rows, (long long)first, (long long)c->n_in, (long long)c->n_out, way);
+            }
+            memcpy(all, arrays.before.data, (size_t)arrays.y.size);
+            pali__linear_by_row(&compute, all, x, 64, &w, bias, store);
+            for (size_t i = 0; i < sizeof few / sizeof few[0]; i++) {
+                int64_t first = random_below(64 - few[i] + 1), at = first * c->n_out;
+                memcpy(y, arrays.before.data, (size_t)arrays.y.size);
+                pali__linear_by_row(&compute, y + at, x + first * c->n_in, few[i], &w, bias, store);
+                CHECK_MSG(!memcmp(y + at, all + at, (size_t)(few[i] * c->n_out) * sizeof(float)),
+                          "%lld rows one by one differ", (long long)few[i]);
+            }
+        }
+        free(scratch);
+        linear_arrays_free(&arrays);
+    }
 }
 
 static void test_linear_nothing(void)
@@ -393,6 +440,7 @@ int main(int argc, char **argv)
         bench();
     else
         test_linear();
+    test_rows_apart();
     test_linear_nothing();
     test_linear_spans();
     test_scratch_serves_fewer_rows();
