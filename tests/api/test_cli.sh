@@ -53,6 +53,7 @@ expect 0 "$paligemma" --version
 prints "paligemma 0."
 commands="
 generate
+batch
 score
 process
 forward
@@ -451,6 +452,43 @@ first=$(cat "$out")
 expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --temperature 1 --seed 7
 [ "$(cat "$out")" = "$first" ] || fail "the same seed gave another answer"
 
+# ---- caches: every kind, and an answer that is continued
+for kind in dynamic static sliding; do
+    expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --cache $kind
+    [ "$(cat "$out")" = "$streamed" ] || fail "--cache $kind gave another answer"
+done
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --cache-dtype bfloat16
+expect 2 "$paligemma" generate -m "$model" -i "$picture" -p x --cache elastic
+says "elastic"
+expect 2 "$paligemma" generate -m "$model" -p x
+says "-i is missing"
+expect 2 "$paligemma" generate -m "$model" -p x --load-cache x --cache static
+expect 1 "$paligemma" generate -m "$model" -p x --load-cache "$model/model.safetensors"
+expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --save-cache "$scratch/kv"
+[ "$(cat "$out")" = "$streamed" ] || fail "--save-cache gave another answer"
+expect 0 "$paligemma" generate -m "$model" --load-cache "$scratch/kv" -p " and" --max-new-tokens 2 --save-cache "$scratch/kv"
+expect 0 "$paligemma" generate -m "$model" --load-cache "$scratch/kv" -p " so" --max-new-tokens 2
+
+# ---- batch: lines of prompts, each answered as alone
+printf '{"image": "%s", "prompt": "caption en"}\n\n{"prompt": "answer \\u0065n", "image": ["%s", "%s"]}\n' \
+    "$picture" "$picture" "$picture" >"$scratch/lines"
+for size in 16 1; do
+    expect 0 "$paligemma" batch -m "$model" "$scratch/lines" --max-new-tokens 3 --batch-size $size --cache sliding
+    [ "$(wc -l <"$out")" -eq 2 ] || fail "batch did not print a line for each"
+    prints '{"prompt": "answer en", "text": '
+    case $streamed in *[\"\\]*) ;; *) prints "\"prompt\": \"caption en\", \"text\": \"$streamed\"" ;; esac
+done
+for line in '{' '{}' '[]' '{"prompt": "x"}' '{"prompt": "x", "image": []}' '{"prompt": "x", "image": ["a"' \
+    '{"prompt" "x"}' '{"prompt": "x", "image": "a", "other": "b"}' '{"prompt": "x\u0000", "image": "a"}' \
+    '{"prompt": "x", "image": "a"} more' '{"prompt": "x\' '{"prompt": "x", "image": "a",}'; do
+    feed "$line" 1 "$paligemma" batch -m "$model" -
+    says "line 1 of standard input"
+done
+feed '{"prompt": "x", "image": "nothing.png"}' 1 "$paligemma" batch -m "$model" -
+says "nothing.png"
+feed '' 0 "$paligemma" batch -m "$model" -
+expect 1 "$paligemma" batch -m "$model" "$scratch/no-such-file"
+expect 2 "$paligemma" batch -m "$model"
 # ---- constrained answers, guesses, scores
 expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --constrain choices --choices yes --choices no \
     --json

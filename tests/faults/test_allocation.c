@@ -205,6 +205,78 @@ static pali_status run_model(const char *folder, pali_error **error)
     return status;
 }
 
+/* Two passes and an answer in one kind of cache; then copies of it, in memory and in a file. */
+static pali_status use_cache(pali_model *model, const pali_cache_options *options, pali_error **error)
+{
+    static int64_t ids[60];
+    static const int64_t swapped[3] = { 1, 0, 1 };
+    pali_tensor prompt = pali_tensor_view(ids, PALI_INT64, 2, (int64_t[]){ 2, 30 });
+    pali_cache *cache = NULL, *fork = NULL, *loaded = NULL;
+    pali_inputs *inputs = NULL;
+    pali_outputs *outputs = NULL;
+    pali_generation *answer = NULL;
+    pali_forward_options forward = PALI_FORWARD_OPTIONS_INIT;
+    pali_generate_options generate = PALI_GENERATE_OPTIONS_INIT;
+    const char *path = test_path(test_scratch(), "cache.safetensors");
+
+    for (int i = 0; i < 60; i++)
+        ids[i] = 20 + i;
+    generate.max_new_tokens = 8;
+    pali_status status = pali_cache_create(&cache, model, options, error);
+    if (status == PALI_OK)
+        status = pali_inputs_create(&inputs, error);
+    if (status == PALI_OK)
+        status = pali_inputs_set(inputs, "input_ids", &prompt, error);
+    forward.cache = generate.cache = cache;
+    if (status == PALI_OK)
+        status = pali_model_forward(&outputs, model, inputs, &forward, error);
+    if (status == PALI_OK)
+        status = pali_generate(&answer, model, inputs, &generate, error);
+    if (status == PALI_OK)
+        status = pali_cache_fork(&fork, cache, error);
+    if (status == PALI_OK)
+        status = pali_cache_reorder(fork, swapped, 3, error);
+    if (status == PALI_OK)
+        status = pali_cache_save(fork, path, error);
+    if (status == PALI_OK)
+        status = pali_cache_load(&loaded, model, path, error);
+    CHECK(status != PALI_OK || pali_cache_rows(loaded) == 3);
+
+    pali_generation_free(answer);
+    pali_outputs_free(outputs);
+    pali_inputs_free(inputs);
+    pali_cache_free(loaded);
+    pali_cache_free(fork);
+    pali_cache_free(cache);
+    return status;
+}
+
+static pali_status use_caches(const char *folder, pali_error **error)
+{
+    pali_model *model = NULL;
+    pali_model_options model_options = PALI_MODEL_OPTIONS_INIT;
+    pali_cache_options options = PALI_CACHE_OPTIONS_INIT;
+    pali_cache *prefix = NULL;
+    model_options.threads = 1;
+    options.rows = 2;
+    options.sliding = 1;
+    options.dtype = PALI_BFLOAT16;
+    pali_status status = pali_model_load(&model, folder, &model_options, error);
+    if (status == PALI_OK)
+        status = use_cache(model, &options, error);
+    options.rows = 1;
+    if (status == PALI_OK)
+        status = pali_cache_create(&prefix, model, &options, error);
+    options.rows = 2;
+    options.sliding = 0;
+    options.prefix = prefix;
+    if (status == PALI_OK)
+        status = use_cache(model, &options, error);
+    pali_cache_free(prefix);
+    pali_model_free(model);
+    return status;
+}
+
 static pali_status show_mask(const char *folder, pali_error **error)
 {
     pali_config *config = NULL;
@@ -657,6 +729,7 @@ int main(void)
         run_scenario("confidence", measure_detections, folder);
         run_scenario("conversion", convert_model, folder);
         run_scenario("model", run_model, folder);
+        run_scenario("caches", use_caches, folder);
         run_scenario("answers", constrain_and_score, folder);
         run_scenario("samples", sample_answers, folder);
         run_scenario("beams", search_answers, folder);
