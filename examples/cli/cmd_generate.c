@@ -15,6 +15,7 @@ struct session {
     pali_image **images;
     char *rendered; /* prompt of --messages */
     pali_inputs *inputs;
+    pali_cache *cache;
     pali_constraint *constraint;
     pali_generation *answer;
     pali_error *error;
@@ -88,12 +89,23 @@ static void settle_answers(const struct session *session, struct generate *gener
         *n = 1;
 }
 
+/* What the processor makes of pictures and prompt; after --load-cache, without pictures, the prompt as it stands. */
+static pali_status make_inputs(struct session *session, const struct generate *generate)
+{
+    const char *prompt = session->rendered ? session->rendered : generate->prompt;
+    if (generate->cache.load && generate->images.count == 0)
+        return continuation_inputs(&session->inputs, session->processor, prompt, &session->error);
+    return pali_processor_apply(&session->inputs, session->processor, session->images, generate->images.count, prompt,
+                                NULL, &session->error);
+}
+
 static pali_status answer(struct session *session, struct generate *generate)
 {
-    pali_status status = pali_processor_apply(&session->inputs, session->processor, session->images,
-                                              generate->images.count,
-                                              session->rendered ? session->rendered : generate->prompt, NULL,
-                                              &session->error);
+    pali_status status = make_inputs(session, generate);
+    if (status == PALI_OK)
+        status = cache_choice_open(&generate->cache, &session->cache, session->model, session->inputs,
+                                   generate->options.max_new_tokens, &session->error);
+    generate->options.cache = session->cache;
     if (status == PALI_OK)
         status = generate_encode(generate, session->processor, &session->error);
     if (status == PALI_OK)
@@ -102,9 +114,11 @@ static pali_status answer(struct session *session, struct generate *generate)
     settle_answers(session, generate);
     if (status == PALI_OK)
         status = pali_generate(&session->answer, session->model, session->inputs, &generate->options, &session->error);
+    if (status == PALI_OK && session->cache)
+        status = cache_choice_save(&generate->cache, session->cache, session->model, session->answer, &session->error);
     if (status == PALI_OK)
         status = show(session, generate);
-    return status == PALI_OK ? write_objects(session, generate) : status;
+    return status == PALI_OK && generate->images.count > 0 ? write_objects(session, generate) : status;
 }
 
 static int run(struct session *session, struct generate *generate, const char *path)
@@ -139,6 +153,7 @@ static int generate_answer(struct generate *generate)
     pali_error_free(session.error);
     pali_generation_free(session.answer);
     pali_constraint_free(session.constraint);
+    pali_cache_free(session.cache);
     pali_inputs_free(session.inputs);
     pali_free(session.rendered);
     free_images(session.images, generate->images.count);

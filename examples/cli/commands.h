@@ -12,6 +12,7 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int cmd_generate(int argc, char **argv);
+int cmd_batch(int argc, char **argv);
 int cmd_process(int argc, char **argv);
 int cmd_detections(int argc, char **argv);
 int cmd_forward(int argc, char **argv);

@@ -5,12 +5,14 @@
 
 #include "answer_objects.h"
 #include "arguments.h"
+#include "cache_choice.h"
 #include "commands.h"
 
 struct generate {
     struct common common;
     struct texts images;
     const char *prompt, *messages, *adapter;
+    struct cache_choice cache;
     struct constrain constrain;
     struct answer_objects objects;
     pali_generate_options options;

@@ -128,7 +128,7 @@ int generate_parse(struct generate *generate, int argc, char **argv)
     pali_generate_options *answer = &generate->options;
     struct option options[] = {
         COMMON_OPTIONS(generate->common, true),
-        { "-i", "--image", "IMG", OPTION_TEXTS, true, &generate->images, 0, 0,
+        { "-i", "--image", "IMG", OPTION_TEXTS, false, &generate->images, 0, 0,
           "PNG, JPEG or PNM file; once for each picture", false },
         { "-p", "--prompt", "PROMPT", OPTION_TEXT, false, &generate->prompt, 0, 0, "what to ask", false },
         { NULL, "--messages", "FILE", OPTION_TEXT, false, &generate->messages, 0, 0,
@@ -195,9 +195,16 @@ int generate_parse(struct generate *generate, int argc, char **argv)
         { NULL, "--adapter", "DIR[=SCALE]", OPTION_TEXT, false, &generate->adapter, 0, 0,
           "answer with the PEFT LoRA adapter in DIR", false },
         ANSWER_OBJECTS_OPTIONS(generate->objects, NULL, "--detections"),
+        CACHE_KIND_OPTIONS(generate->cache),
+        CACHE_FILE_OPTIONS(generate->cache),
     };
     pali_generate_options_init(answer);
     int status = options_parse(&usage, options, sizeof options / sizeof options[0], NULL, argc, argv);
+    if (status == OPTIONS_GO_ON)
+        status = cache_choice_check(&generate->cache, &usage);
+    if (status == OPTIONS_GO_ON && generate->images.count == 0 &&
+        (!generate->cache.load || generate->objects.draw || generate->objects.json))
+        return usage_error(&usage, "-i IMG is missing");
     return status == OPTIONS_GO_ON ? read_values(generate) : status;
 }
 

@@ -14,6 +14,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     { "generate", cmd_generate, "answer a prompt about one or more pictures" },
+    { "batch", cmd_batch, "answer many prompts at once, each about its own pictures" },
     { "score", cmd_score, "rank given answers to a prompt by their log-probability" },
     { "process", cmd_process, "the processor alone: pictures and prompt to a file of tensors" },
     { "forward", cmd_forward, "one forward pass over tensors from a file" },

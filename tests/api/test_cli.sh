@@ -461,7 +461,7 @@ expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-n
 expect 2 "$paligemma" generate -m "$model" -i "$picture" -p x --cache elastic
 says "elastic"
 expect 2 "$paligemma" generate -m "$model" -p x
-says "-i is missing"
+says "-i IMG is missing"
 expect 2 "$paligemma" generate -m "$model" -p x --load-cache x --cache static
 expect 1 "$paligemma" generate -m "$model" -p x --load-cache "$model/model.safetensors"
 expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --save-cache "$scratch/kv"

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* paligemma batch: lines of pictures and prompts in, answered together, a line of JSON for each out. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arguments.h"
+#include "batch_lines.h"
+#include "cache_choice.h"
+#include "commands.h"
+#include "json_write.h"
+
+static const struct usage usage = {
+    "batch",
+    "Answers lines {\"image\": \"cat.jpg\", \"prompt\": \"caption en\"} (or \"image\": [\"a.png\", \"b.png\"]) together, and "
+    "prints a line of JSON for each, in their order. FILE may be - for standard input.",
+    "FILE"
+};
+
+struct batch {
+    struct common common;
+    struct cache_choice cache;
+    int64_t rows;
+    pali_generate_options options;
+    pali_model *model;
+    pali_processor *processor;
+    pali_error *error;
+};
+
+/* The rows of one batch, as the processor takes them. */
+struct rows {
+    const char **prompts, **paths;
+    size_t *n_images;
+    size_t n, n_paths;
+    bool placed; /* a prompt says itself where its pictures go */
+};
+
+static bool gather(struct rows *rows, const struct batch_line *lines, size_t n)
+{
+    size_t n_paths = 0;
+    for (size_t i = 0; i < n; i++)
+        n_paths += lines[i].n_images;
+    rows->prompts = calloc(n, sizeof *rows->prompts);
+    rows->n_images = calloc(n, sizeof *rows->n_images);
+    rows->paths = calloc(n_paths, sizeof *rows->paths);
+    if (!rows->prompts || !rows->n_images || !rows->paths)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        rows->prompts[i] = lines[i].prompt;
+        rows->n_images[i] = lines[i].n_images;
+        rows->placed = rows->placed || strstr(lines[i].prompt, "<image>");
+        for (size_t j = 0; j < lines[i].n_images; j++)
+            rows->paths[rows->n_paths++] = lines[i].images[j];
+    }
+    rows->n = n;
+    return true;
+}
+
+static void print_rows(const pali_generation *generation, const struct rows *rows)
+{
+    static const char *const reasons[] = { [PALI_FINISH_EOS] = "eos", [PALI_FINISH_LENGTH] = "length",
+                                           [PALI_FINISH_CANCELLED] = "cancelled" };
+    for (int64_t row = 0; row < pali_generation_rows(generation); row++) {
+        size_t n_ids = 0, reason = (size_t)pali_generation_finish_reason(generation, row);
+        const int64_t *ids = pali_generation_token_ids(generation, row, &n_ids);
+        const char *name = reason < sizeof reasons / sizeof reasons[0] ? reasons[reason] : NULL;
+        fputs("{\"prompt\": ", stdout);
+        json_write_text(rows->prompts[row]);
+        fputs(", \"text\": ", stdout);
+        json_write_text(pali_generation_text(generation, row));
+        fputs(", \"token_ids\": ", stdout);
+        json_write_ids(ids, n_ids);
+        fputs(", \"finish_reason\": ", stdout);
+        json_write_text(name);
+        puts("}");
+    }
+    fflush(stdout);
+}
+
+static pali_status answer(struct batch *batch, const struct rows *rows, pali_image *const *images)
+{
+    pali_apply_options apply = PALI_APPLY_OPTIONS_INIT;
+    pali_generate_options options = batch->options;
+    pali_inputs *inputs = NULL;
+    pali_cache *cache = NULL;
+    pali_generation *generation = NULL;
+    apply.images_per_text = rows->placed ? NULL : rows->n_images;
+    pali_status status = pali_processor_apply_batch(&inputs, batch->processor, images, rows->n_paths, rows->prompts,
+                                                    rows->n, &apply, &batch->error);
+    if (status == PALI_OK)
+        status = cache_choice_open(&batch->cache, &cache, batch->model, inputs, options.max_new_tokens, &batch->error);
+    options.cache = cache;
+    if (status == PALI_OK)
+        status = pali_generate(&generation, batch->model, inputs, &options, &batch->error);
+    if (status == PALI_OK)
+        print_rows(generation, rows);
+    pali_generation_free(generation);
+    pali_cache_free(cache);
+    pali_inputs_free(inputs);
+    return status;
+}
+
+static int answer_lines(struct batch *batch, const struct batch_line *lines, size_t n)
+{
+    struct rows rows = { 0 };
+    int status = EXIT_FAILED;
+    if (!gather(&rows, lines, n)) {
+        report_text("out of memory");
+    } else {
+        pali_image **images = open_images(rows.paths, rows.n_paths);
+        if (images)
+            status = answer(batch, &rows, images) == PALI_OK ? EXIT_DONE : report(batch->error);
+        free_images(images, rows.n_paths);
+    }
+    free(rows.prompts);
+    free(rows.n_images);
+    free(rows.paths);
+    return status;
+}
+
+static int answer_file(struct batch *batch, FILE *file, const char *name)
+{
+    struct batch_line *lines = calloc((size_t)batch->rows, sizeof *lines);
+    size_t n_lines = 0, number = 0;
+    int status = lines ? EXIT_DONE : report_text("out of memory");
+    while (status == EXIT_DONE) {
+        status = batch_lines_read(file, name, lines, (size_t)batch->rows, &n_lines, &number);
+        if (status == EXIT_DONE && n_lines == 0)
+            break;
+        if (status == EXIT_DONE)
+            status = answer_lines(batch, lines, n_lines);
+        batch_lines_free(lines, n_lines);
+    }
+    free(lines);
+    return status;
+}
+
+static int run(struct batch *batch, const char *name)
+{
+    bool standard = strcmp(name, "-") == 0;
+    FILE *file = standard ? stdin : fopen(name, "r");
+    if (!file)
+        return report_text("cannot open %s: %s", name, strerror(errno));
+    pali_model_options options = PALI_MODEL_OPTIONS_INIT;
+    options.dtype = batch->common.dtype;
+    options.threads = (int32_t)batch->common.threads;
+    char *path = checkpoint_path(batch->common.model);
+    int status = EXIT_FAILED;
+    if (path && (pali_processor_load(&batch->processor, path, NULL, &batch->error) != PALI_OK ||
+                 pali_model_load(&batch->model, path, &options, &batch->error) != PALI_OK))
+        report(batch->error);
+    else if (path)
+        status = answer_file(batch, file, standard ? "standard input" : name);
+    if (!standard)
+        fclose(file);
+    free(path);
+    return status;
+}
+
+int cmd_batch(int argc, char **argv)
+{
+    struct batch batch = { .options = PALI_GENERATE_OPTIONS_INIT, .rows = 16 };
+    const char *name = NULL;
+    struct option options[] = {
+        COMMON_OPTIONS(batch.common, true),
+        { NULL, "--batch-size", "N", OPTION_INT, false, &batch.rows, 1, 4096,
+          "lines that are answered together (default 16)", false },
+        { NULL, "--max-new-tokens", "N", OPTION_INT, false, &batch.options.max_new_tokens, 1, 1e9,
+          "end an answer after N tokens (default: the checkpoint's, or 20)", false },
+        CACHE_KIND_OPTIONS(batch.cache),
+    };
+    int status = options_parse(&usage, options, sizeof options / sizeof options[0], &name, argc, argv);
+    if (status == OPTIONS_GO_ON && !name)
+        status = usage_error(&usage, "FILE is missing");
+    if (status == OPTIONS_GO_ON)
+        status = cache_choice_check(&batch.cache, &usage);
+    if (status == OPTIONS_GO_ON)
+        status = run(&batch, name);
+    pali_error_free(batch.error);
+    pali_processor_free(batch.processor);
+    pali_model_free(batch.model);
+    return status;
+}
