@@ -72,3 +72,20 @@ void pali__pass_clear(struct pali__pass *pass)
     pali__aligned_free(pass->block);
     *pass = (struct pali__pass){ 0 };
 }
+
+void pali__real_tokens(const struct pali__pass *pass, const struct pali__sequence *sequence, int64_t *first,
+                       int64_t *end)
+{
+    const uint8_t *real = pass->real + sequence->first;
+
+    *first = 0;
+    *end = sequence->length;
+    while (*first < *end && !real[*first])
+        ++*first;
+    while (*end > *first && !real[*end - 1])
+        --*end;
+    if (*first == *end) {
+        *first = 0;
+        *end = sequence->length;
+    }
+}

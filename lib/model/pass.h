@@ -57,6 +57,22 @@ pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, st
                             pali_error **error);
 void pali__pass_clear(struct pali__pass *pass); /* of a zeroed one: nothing */
 
+/* The new tokens of a sequence from the first real one to the last; all of them if none is real. */
+void pali__real_tokens(const struct pali__pass *pass, const struct pali__sequence *sequence, int64_t *first,
+                       int64_t *end);
+
+/* ---- the decoder's verbs ---- */
+
+/* y = x·Wᵀ and what the adapter adds, or y += …, for rows first…first+n_rows-1 of the pass, which stand at the front of
+ * x and y (pass_products.c). */
+pali_status pali__pass_linear(struct pali__pass *pass, float *y, const float *x, int64_t first, int64_t n_rows,
+                              const struct pali__matrix *w, enum pali__store store, pali_error **error);
+
+/* mixed = softmax(mask(cap(q·kᵀ))) · v of every sequence, whose keys and values then go into the cache (attention.c). */
+void pali__pass_attend(struct pali__pass *pass, int64_t layer);
+
+/* ---- the decoder ---- */
+
 /* Several sequences may continue one row of the cache if none of them is to stay in it: each sees the row and itself,
  * and the row, which needs room for all of them, is to be rolled back afterwards.
  *
