@@ -16,13 +16,14 @@ static const struct usage usage = {
 struct score {
     struct common common;
     struct texts images, suffixes;
-    const char *prompt;
+    const char *prompt, *adapter;
     bool without_eos, by_mean;
 };
 
 /* What stands open while the command runs. */
 struct session {
     pali_model *model;
+    pali_adapter *adapter;
     pali_processor *processor;
     pali_image **images;
     pali_inputs *inputs;
@@ -73,6 +74,10 @@ static pali_status compute(struct session *session, const struct score *score, c
     pali_status status = pali_processor_load(&session->processor, path, NULL, &session->error);
     if (status == PALI_OK)
         status = pali_model_load(&session->model, path, &options, &session->error);
+    if (status == PALI_OK && open_adapter(&session->adapter, &score_options.adapter_scale, session->model,
+                                          score->adapter) != EXIT_DONE)
+        return PALI_ERROR_ARGUMENT; /* said already */
+    score_options.adapter = session->adapter;
     if (status == PALI_OK)
         status = pali_processor_apply(&session->inputs, session->processor, session->images, score->images.count,
                                       score->prompt, NULL, &session->error);
@@ -89,7 +94,7 @@ static int run(struct session *session, const struct score *score, const char *p
     if (!session->images)
         return EXIT_FAILED;
     if (compute(session, score, path) != PALI_OK)
-        return report(session->error);
+        return session->error ? report(session->error) : EXIT_FAILED;
     const size_t *ranking =
         pali_scores_ranking(session->scores, score->by_mean ? PALI_SCORE_BY_MEAN : PALI_SCORE_BY_TOTAL);
     (score->common.json ? print_json : print_lines)(score, session->scores, ranking);
@@ -108,6 +113,7 @@ static int score_answers(const struct score *score)
     pali_inputs_free(session.inputs);
     free_images(session.images, score->images.count);
     pali_processor_free(session.processor);
+    pali_adapter_free(session.adapter);
     pali_model_free(session.model);
     free(path);
     return status;
@@ -122,6 +128,8 @@ int cmd_score(int argc, char **argv)
           "PNG, JPEG or PNM file; once for each picture", false },
         { "-p", "--prompt", "PROMPT", OPTION_TEXT, true, &score.prompt, 0, 0, "what is asked", false },
         { NULL, "--suffix", "TEXT", OPTION_TEXTS, true, &score.suffixes, 0, 0, "an answer; once for each", false },
+        { NULL, "--adapter", "DIR[=SCALE]", OPTION_TEXT, false, &score.adapter, 0, 0,
+          "score with the PEFT LoRA adapter in DIR", false },
         { NULL, "--by-mean", NULL, OPTION_SWITCH, false, &score.by_mean, 0, 0,
           "rank by the mean over an answer's tokens instead of by their sum", false },
         { NULL, "--without-eos", NULL, OPTION_SWITCH, false, &score.without_eos, 0, 0,

@@ -194,7 +194,7 @@ static void check_checkpoint(struct explanation *e)
     if (eos == pad)
         warn(e, "generation_config.json has one id for eos and pad.");
     if (explain_integer(e, "generation_config.do_sample", 0))
-        warn(e, "generation_config.json asks for sampling; this library answers greedily unless a temperature is given.");
+        warn(e, "generation_config.json asks for sampling: answers are drawn, unless the temperature is -1 (greedy).");
     if (explain_integer(e, "preprocessor_config.image_seq_length", 0) !=
         explain_integer(e, "text_config.num_image_tokens", 0))
         warn(e, "The processor makes %" PRId64 " tokens a picture and the tower %" PRId64 ".",

@@ -26,10 +26,13 @@ typedef struct pali_score_options {
     int32_t reserved0;
     pali_progress_fn progress;           /**< "image", "prefill" and "score"; may cancel; may be NULL */
     void *progress_user;
+    const pali_adapter *adapter;         /**< LoRA adapter to score with, or NULL */
+    double adapter_scale;                /**< times the adapter's own scale; default 1 */
     uint64_t reserved[8];
 } pali_score_options;
 
-#define PALI_SCORE_OPTIONS_INIT { sizeof(pali_score_options), NULL, 0, 0, NULL, NULL, { 0, 0, 0, 0, 0, 0, 0, 0 } }
+#define PALI_SCORE_OPTIONS_INIT                                                                                        \
+    { sizeof(pali_score_options), NULL, 0, 0, NULL, NULL, NULL, 1.0, { 0, 0, 0, 0, 0, 0, 0, 0 } }
 PALI_API void pali_score_options_init(pali_score_options *options);
 
 /**

@@ -90,21 +90,12 @@ static bool wants_logprobs(const struct run *run)
 
 static pali_status take_features(struct run *run, pali_error **error)
 {
-    const pali_image_features *features = run->options.features;
-    const pali_tensor *pixels = pali_inputs_get(run->inputs, "pixel_values");
+    struct pali__vision_run how = { .adapter = run->options.adapter, .adapter_scale = run->options.adapter_scale,
+                                    .watch = &run->watch };
     double start = now();
 
-    if (features && features->model != run->model)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "the image features belong to another model");
-    if (!features && pixels) {
-        struct pali__vision_run how = { .adapter = run->options.adapter, .adapter_scale = run->options.adapter_scale,
-                                        .watch = &run->watch };
-        TRY(pali__image_features_compute(&run->own_features, run->model, pixels, &how, error));
-        features = run->own_features;
-    }
-    if (features)
-        run->features = (struct pali__feature_rows){ .rows = features->data, .count = features->tensor.shape[0] *
-                                                                                      features->tensor.shape[1] };
+    TRY(pali__image_features_take(&run->features, &run->own_features, run->model, run->options.features,
+                                  pali_inputs_get(run->inputs, "pixel_values"), &how, error));
     run->generation->timing.image_s = now() - start;
     return pali__merge_check(run->model, run->prompts.ids, run->prompts.total, &run->features, error);
 }

@@ -80,19 +80,11 @@ static pali_status check_suffix(struct scoring *scoring, size_t index, pali_erro
 
 static pali_status take_features(struct scoring *scoring, pali_error **error)
 {
-    const pali_image_features *features = scoring->options.features;
-    const pali_tensor *pixels = pali_inputs_get(scoring->inputs, "pixel_values");
+    struct pali__vision_run how = { .adapter = scoring->options.adapter,
+                                    .adapter_scale = scoring->options.adapter_scale, .watch = &scoring->watch };
 
-    if (features && features->model != scoring->model)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "the image features belong to another model");
-    if (!features && pixels) {
-        struct pali__vision_run how = { .watch = &scoring->watch };
-        TRY(pali__image_features_compute(&scoring->own_features, scoring->model, pixels, &how, error));
-        features = scoring->own_features;
-    }
-    if (features)
-        scoring->features = (struct pali__feature_rows){
-            .rows = features->data, .count = features->tensor.shape[0] * features->tensor.shape[1] };
+    TRY(pali__image_features_take(&scoring->features, &scoring->own_features, scoring->model, scoring->options.features,
+                                  pali_inputs_get(scoring->inputs, "pixel_values"), &how, error));
     return pali__merge_check(scoring->model, scoring->prompts.ids, scoring->prompts.total, &scoring->features, error);
 }
 
@@ -114,6 +106,8 @@ static pali_status prepare(struct scoring *scoring, pali_error **error)
     TRY(take_features(scoring, error));
     TRY(pali__steps_init(&scoring->steps, scoring->model, NULL, 1, prompt > rows ? prompt : rows, prompt + rows,
                          LOGITS_AT_A_TIME, error));
+    TRY(pali__lora_begin(&scoring->steps.pass.lora, scoring->options.adapter, scoring->options.adapter_scale,
+                         scoring->model, scoring->steps.pass.max_rows, error));
     scoring->sequences = pali__calloc(n, sizeof *scoring->sequences);
     scoring->targets = pali__calloc((size_t)rows, sizeof *scoring->targets);
     scoring->ids = pali__calloc((size_t)rows, sizeof *scoring->ids);

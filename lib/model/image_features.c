@@ -117,3 +117,22 @@ const pali_tensor *pali_image_features_tensor(const pali_image_features *feature
 {
     return features ? &features->tensor : NULL;
 }
+
+pali_status pali__image_features_take(struct pali__feature_rows *rows, pali_image_features **own, pali_model *model,
+                                      const pali_image_features *given, const pali_tensor *pixels,
+                                      const struct pali__vision_run *run, pali_error **error)
+{
+    const pali_image_features *features = given;
+
+    *rows = (struct pali__feature_rows){ 0 };
+    if (given && given->model != model)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "the image features belong to another model");
+    if (!given && pixels) {
+        TRY(pali__image_features_compute(own, model, pixels, run, error));
+        features = *own;
+    }
+    if (features)
+        *rows = (struct pali__feature_rows){ .rows = features->data,
+                                             .count = features->tensor.shape[0] * features->tensor.shape[1] };
+    return PALI_OK;
+}

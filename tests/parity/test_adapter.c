@@ -393,6 +393,63 @@ static void check_mistakes(void)
     pali_model_free(model);
 }
 
+static void set_row(pali_inputs *inputs, const char *name, int64_t *values, int64_t length)
+{
+    pali_tensor row = pali_tensor_view(values, PALI_INT64, 2, (int64_t[]){ 1, length });
+    pali_error *error = NULL;
+    CHECK_OK(pali_inputs_set(inputs, name, &row, &error), error);
+}
+
+/* The log-probabilities of a suffix are minus the losses that a pass over prompt and suffix has. */
+static void check_scores(const char *name, const char *base)
+{
+    static const int64_t suffix[] = { 40, 41, 1 };
+    enum { N = sizeof suffix / sizeof *suffix, MOST = 64 };
+    const pali_token_list list = { suffix, N };
+    pali_model *model = load_model(fixture_path(base, NULL), NULL, NULL, 0);
+    pali_adapter *adapter = load_adapter(model, name);
+    pali_inputs *prefix = fixture_tensors(base, "generate", "inputs"), *whole = fixture_tensors(base, "generate", "inputs");
+    const pali_tensor *ids = pali_inputs_get(prefix, "input_ids");
+    int64_t n = ids->shape[1], tokens[MOST], types[MOST], labels[MOST], mask[MOST];
+    pali_score_options options = PALI_SCORE_OPTIONS_INIT;
+    pali_scores *scores = NULL, *plain = NULL;
+    pali_error *error = NULL;
+
+    CHECK(ids->shape[0] == 1 && n + N <= MOST);
+    for (int64_t i = 0; i < n + N; i++) {
+        tokens[i] = i < n ? ((const int64_t *)ids->data)[i] : suffix[i - n];
+        types[i] = i >= n;
+        labels[i] = i < n ? -100 : tokens[i];
+        mask[i] = 1;
+    }
+    set_row(whole, "input_ids", tokens, n + N);
+    set_row(whole, "token_type_ids", types, n + N);
+    set_row(whole, "labels", labels, n + N);
+    set_row(whole, "attention_mask", mask, n + N);
+    pali_outputs *outputs = forward(model, whole, adapter, 0.5);
+    const float *losses = pali_outputs_get(outputs, "token_loss")->data;
+
+    options.adapter = adapter;
+    options.adapter_scale = 0.5;
+    CHECK_OK(pali_score_tokens(&scores, model, prefix, &list, 1, &options, &error), error);
+    CHECK_OK(pali_score_tokens(&plain, model, prefix, &list, 1, NULL, &error), error);
+    size_t count = 0;
+    const float *logprobs = pali_scores_token_logprobs(scores, 0, &count);
+    CHECK(count == N);
+    for (int64_t i = 0; i < N; i++)
+        CHECK_MSG(fabs((double)(logprobs[i] + losses[n - 1 + i])) < TOLERANCE, "%s: token %d scores %g, loss %g", name,
+                  (int)i, (double)logprobs[i], (double)losses[n - 1 + i]);
+    CHECK(fabs(pali_scores_total(scores, 0) - pali_scores_total(plain, 0)) > 1e-3);
+
+    pali_scores_free(plain);
+    pali_scores_free(scores);
+    pali_outputs_free(outputs);
+    pali_inputs_free(whole);
+    pali_inputs_free(prefix);
+    pali_adapter_free(adapter);
+    pali_model_free(model);
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof adapters / sizeof *adapters; i++)
@@ -402,6 +459,8 @@ int main(void)
     check_bfloat16();
     check_both();
     check_constrained();
+    check_scores("pg1-all", "pg1");
+    check_scores("pg2-rs", "pg2");
     check_threads();
     check_mistakes();
     return test_report("test_adapter");
