@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # PALIGEMMA_SANITIZE, over everything that is built here. The first finding ends the program, so that tests see it.
 if(PALIGEMMA_SANITIZE)
+    if(PALIGEMMA_SANITIZE MATCHES "thread" AND NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "The thread sanitizer needs clang: gcc's OpenMP runtime does not tell it what waits for what")
+    endif()
     add_compile_options(-fsanitize=${PALIGEMMA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
     add_link_options(-fsanitize=${PALIGEMMA_SANITIZE})
 endif()
