@@ -56,6 +56,24 @@ pali_status pali__onednn_peak_run(struct pali__onednn_peak *product, int n_threa
     return pali__onednn_status(status);
 }
 
+pali_status pali__onednn_peak_run_sgemm(struct pali__onednn_peak *product, int n_threads)
+{
+    void *a = NULL, *b = NULL, *c = NULL;
+    int before = omp_get_max_threads();
+
+    dnnl_status_t status = dnnl_memory_get_data_handle(product->a, &a);
+    if (status == dnnl_success)
+        status = dnnl_memory_get_data_handle(product->b, &b); /* at least [n, k] */
+    if (status == dnnl_success)
+        status = dnnl_memory_get_data_handle(product->c, &c);
+    omp_set_num_threads(n_threads);
+    if (status == dnnl_success)
+        status = dnnl_sgemm('N', 'T', product->m, product->n, product->k, 1.0f, a, product->k, b, product->k, 0.0f, c,
+                            product->n);
+    omp_set_num_threads(before);
+    return pali__onednn_status(status);
+}
+
 void pali__onednn_peak_free(struct pali__onednn_peak *product)
 {
     if (product->primitive != NULL)

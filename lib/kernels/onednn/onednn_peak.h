@@ -16,6 +16,8 @@ struct pali__onednn_peak {
 pali_status pali__onednn_peak_create(struct pali__onednn_peak *product, pali_dtype dtype, int64_t m, int64_t n,
                                      int64_t k);
 pali_status pali__onednn_peak_run(struct pali__onednn_peak *product, int n_threads);
+/* The same float32 product by dnnl_sgemm, from plain matrices: sometimes the faster of the two. */
+pali_status pali__onednn_peak_run_sgemm(struct pali__onednn_peak *product, int n_threads);
 void pali__onednn_peak_free(struct pali__onednn_peak *product);
 
 #endif
