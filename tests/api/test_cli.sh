@@ -447,6 +447,12 @@ expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "detect red circle" 
     --detections "$scratch/answer.json"
 grep -q '"images": \[{"id": 1, "width": 4, "height": 2, "file_name": ' "$scratch/answer.json" ||
     fail "--detections wrote something else: $(cat "$scratch/answer.json")"
+if [ "$model" = "$examples/tiny/model" ]; then # it finds the yellow circle, and says how sure it is
+    expect 0 "$paligemma" generate -m "$model" -i "$examples/pictures/shapes.png" -p "detect yellow circle" \
+        --detections "$scratch/answer.json"
+    grep -q '"category_name": "yellow circle", .*"score": 0\.[0-9]*, "score_min": 0\.' "$scratch/answer.json" ||
+        fail "--detections has no score: $(cat "$scratch/answer.json")"
+fi
 expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --temperature 1 --seed 7
 first=$(cat "$out")
 expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-new-tokens 3 --temperature 1 --seed 7
@@ -510,6 +516,12 @@ expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-n
 expect 0 "$paligemma" score -m "$model" -i "$picture" -p "caption en" --suffix yes --suffix no --suffix "a red circle"
 [ "$(wc -l <"$out")" -eq 3 ] || fail "three suffixes, not three lines"
 [ "$(cut -f 1 "$out")" = "$(cut -f 1 "$out" | sort -g -r)" ] || fail "not ranked: $(cat "$out")"
+expect 1 "$paligemma" score -m "$model" -i "$picture" -p "caption en" --suffix yes --adapter "$scratch/no-such-adapter"
+says "no-such-adapter"
+expect 0 "$paligemma" score -m "$data/models/pg1" -i "$picture" -p "the cat" --suffix red
+plain=$(cat "$out")
+expect 0 "$paligemma" score -m "$data/models/pg1" -i "$picture" -p "the cat" --suffix red --adapter "$data/adapters/pg1-all"
+[ "$(cat "$out")" != "$plain" ] || fail "an adapter changes no score"
 expect 0 "$paligemma" score -m "$model" -i "$picture" -p "caption en" --suffix yes --suffix "a cat" --json --by-mean
 for key in suffixes suffix logprob mean_logprob token_ids token_logprobs; do prints "\"$key\": "; done
 expect 1 "$paligemma" score -m "$model" -i "$picture" -p "caption en" --suffix "" --without-eos
