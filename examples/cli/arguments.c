@@ -125,6 +125,8 @@ static int set_list(const struct usage *usage, const struct option *option, cons
 /* Stores `text` as the option's value; OPTIONS_GO_ON, or the exit status. `name` is the flag as it was written. */
 static int set_value(const struct usage *usage, struct option *option, const char *name, const char *text, int argc)
 {
+    if (option->seen && option->kind != OPTION_TEXTS && option->kind != OPTION_SWITCH)
+        return usage_error(usage, "%s is given twice", name);
     switch (option->kind) {
     case OPTION_SWITCH:
         *(bool *)option->target = true;

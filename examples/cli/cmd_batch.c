@@ -31,7 +31,7 @@ struct batch {
 /* The rows of one batch, as the processor takes them. */
 struct rows {
     const char **prompts, **paths;
-    size_t *n_images;
+    size_t *n_images, *lines; /* of each prompt; of each path, where in the file */
     size_t n, n_paths;
     bool placed; /* a prompt says itself where its pictures go */
 };
@@ -44,14 +44,17 @@ static bool gather(struct rows *rows, const struct batch_line *lines, size_t n)
     rows->prompts = calloc(n, sizeof *rows->prompts);
     rows->n_images = calloc(n, sizeof *rows->n_images);
     rows->paths = calloc(n_paths, sizeof *rows->paths);
-    if (!rows->prompts || !rows->n_images || !rows->paths)
+    rows->lines = calloc(n_paths, sizeof *rows->lines);
+    if (!rows->prompts || !rows->n_images || !rows->paths || !rows->lines)
         return false;
     for (size_t i = 0; i < n; i++) {
         rows->prompts[i] = lines[i].prompt;
         rows->n_images[i] = lines[i].n_images;
         rows->placed = rows->placed || strstr(lines[i].prompt, "<image>");
-        for (size_t j = 0; j < lines[i].n_images; j++)
+        for (size_t j = 0; j < lines[i].n_images; j++) {
+            rows->lines[rows->n_paths] = lines[i].number;
             rows->paths[rows->n_paths++] = lines[i].images[j];
+        }
     }
     rows->n = n;
     return true;
@@ -108,7 +111,7 @@ static int answer_lines(struct batch *batch, const struct batch_line *lines, siz
     if (!gather(&rows, lines, n)) {
         report_text("out of memory");
     } else {
-        pali_image **images = open_images(rows.paths, rows.n_paths);
+        pali_image **images = open_images_of_lines(rows.paths, rows.lines, rows.n_paths);
         if (images)
             status = answer(batch, &rows, images) == PALI_OK ? EXIT_DONE : report(batch->error);
         free_images(images, rows.n_paths);
@@ -116,6 +119,7 @@ static int answer_lines(struct batch *batch, const struct batch_line *lines, siz
     free(rows.prompts);
     free(rows.n_images);
     free(rows.paths);
+    free(rows.lines);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* paligemma detections: an answer's text to JSON and to a picture, without a model; and JSON to the text to train on. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,7 @@ static char *read_file(const char *path)
         return read_all(stdin, "standard input");
     FILE *file = fopen(path, "rb");
     if (!file) {
-        report_text("cannot open '%s'", path);
+        report_text("cannot open '%s': %s", path, strerror(errno));
         return NULL;
     }
     char *text = read_all(file, path);

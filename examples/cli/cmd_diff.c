@@ -76,17 +76,23 @@ static void print_text(const struct diff *diff, const pali_comparison *compariso
 {
     size_t first = pali_comparison_first(comparison), count = pali_comparison_count(comparison);
     for (size_t i = 0; i < count; i++)
-        if (diff->all || i == first)
+        if (diff->all || i == first || pali_comparison_get(comparison, i)->kind >= PALI_DIFFERENCE_MISSING_A)
             print_line(diff, pali_comparison_get(comparison, i), files);
     const pali_difference *one = pali_comparison_get(comparison, first);
+    bool whole = !one || one->kind >= PALI_DIFFERENCE_MISSING_A; /* no values depart: count all that are equal */
+    size_t n_equal = 0;
+    for (size_t i = 0; i < (whole ? count : first); i++)
+        n_equal += pali_comparison_get(comparison, i)->kind == PALI_DIFFERENCE_NONE;
     if (!one) {
         printf("equal: %zu tensors within %g + %g·|b|\n", count, diff->options.atol, diff->options.rtol);
     } else if (one->kind == PALI_DIFFERENCE_VALUES) {
         printf("the first to depart is %s, at ", one->name);
         print_index(one->first_index, one->rank);
-        printf(": %.9g and %.9g; the %zu tensors before it agree\n", one->first_a, one->first_b, first);
+        printf(": %.9g and %.9g; %zu tensors before it agree\n", one->first_a, one->first_b, n_equal);
+    } else if (one->kind == PALI_DIFFERENCE_SHAPE) {
+        printf("the first to depart is %s; %zu tensors before it agree\n", one->name, n_equal);
     } else {
-        printf("the first to depart is %s; the %zu tensors before it agree\n", one->name, first);
+        printf("the %zu tensors that both files have agree\n", n_equal);
     }
 }
 

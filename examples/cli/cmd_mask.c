@@ -16,6 +16,8 @@ static const struct usage usage = {
     NULL
 };
 
+enum { TOKENS_PER_IMAGE = 5 }; /* of a picture in the text, unless another number is asked for */
+
 struct mask {
     struct common common;
     const char *prompt, *suffix, *output;
@@ -193,7 +195,7 @@ static int64_t count_placed(const char *prompt)
 
 int cmd_mask(int argc, char **argv)
 {
-    struct mask mask = { .layer = -1, .tokens_per_image = 5 };
+    struct mask mask = { .layer = -1, .tokens_per_image = TOKENS_PER_IMAGE };
     struct option options[] = {
         MODEL_OPTION(mask.common, true),
         JSON_OPTION(mask.common),
@@ -217,6 +219,10 @@ int cmd_mask(int argc, char **argv)
         return status;
     if (mask.tokens_per_image == 1)
         return usage_error(&usage, "--tokens-per-image takes 0, or 2 or more");
+    if (mask.scale && !mask.output)
+        return usage_error(&usage, "--scale is of the picture: it needs -o OUT.png");
+    if (mask.output && mask.tokens_per_image != TOKENS_PER_IMAGE)
+        return usage_error(&usage, "--tokens-per-image is of the text: a picture shows all tokens");
     if (mask.n_images == 0)
         mask.n_images = count_placed(mask.prompt) ? count_placed(mask.prompt) : 1;
     return show_mask(&mask);

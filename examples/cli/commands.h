@@ -60,6 +60,8 @@ char *checkpoint_path(const char *model);
 
 /* Opens `count` picture files into a new array, which free_images ends; NULL after having said what is wrong. */
 pali_image **open_images(const char *const *paths, size_t count);
+/* The same; where it fails it names the line of a file that wants the picture. */
+pali_image **open_images_of_lines(const char *const *paths, const size_t *lines, size_t count);
 void free_images(pali_image **images, size_t count);
 
 /* What --constrain and the options that go with it say. */

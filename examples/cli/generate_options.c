@@ -183,7 +183,7 @@ int generate_parse(struct generate *generate, int argc, char **argv)
         { NULL, "--top-logprobs", "N", OPTION_INT, false, &answer->top_logprobs, 0, 64,
           "with --json: the N likeliest tokens at each place, too", false },
         { NULL, "--constrain", "FORM", OPTION_TEXT, false, &generate->constrain.kind, 0, 0,
-          "the answer has this form: detect, segment, or choices", false },
+          "the answer has this form: detect, segment (needs --max-new-tokens 21 or more), or choices", false },
         { NULL, "--choices", "TEXT", OPTION_TEXTS, false, &generate->constrain.choices, 0, 0,
           "with --constrain choices: a text that the answer may be; once for each", false },
         { NULL, "--labels", "TEXT", OPTION_TEXTS, false, &generate->constrain.labels, 0, 0,

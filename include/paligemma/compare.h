@@ -63,7 +63,10 @@ PALI_API void pali_comparison_free(pali_comparison *comparison);
 PALI_API size_t pali_comparison_count(const pali_comparison *comparison);
 /** What became of tensor `index`, borrowed; NULL past the end. Since 0.1. */
 PALI_API const pali_difference *pali_comparison_get(const pali_comparison *comparison, size_t index);
-/** Index of the first tensor that is not of kind NONE, or pali_comparison_count() if there is none. Since 0.1. */
+/**
+ * Index of the first tensor that both sets have and that departs, in values or shape; if there is none, of the first
+ * that only one has; pali_comparison_count() if all is equal. Since 0.1.
+ */
 PALI_API size_t pali_comparison_first(const pali_comparison *comparison);
 
 #ifdef __cplusplus

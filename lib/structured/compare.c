@@ -240,8 +240,13 @@ const pali_difference *pali_comparison_get(const pali_comparison *comparison, si
 
 size_t pali_comparison_first(const pali_comparison *comparison)
 {
-    size_t i = 0;
-    while (i < pali_comparison_count(comparison) && comparison->items[i].kind == PALI_DIFFERENCE_NONE)
-        i++;
-    return i;
+    size_t count = pali_comparison_count(comparison), missing = count;
+    for (size_t i = 0; i < count; i++) {
+        pali_difference_kind kind = comparison->items[i].kind;
+        if (kind == PALI_DIFFERENCE_VALUES || kind == PALI_DIFFERENCE_SHAPE)
+            return i;
+        if (kind != PALI_DIFFERENCE_NONE && missing == count)
+            missing = i;
+    }
+    return missing;
 }

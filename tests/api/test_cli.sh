@@ -83,6 +83,10 @@ for command in $commands; do
 done
 expect 2 "$paligemma" generate -m
 says "-m needs a value"
+expect 2 "$paligemma" generate -m x -i y -p z --adapter a --adapter b
+says "--adapter is given twice"
+expect 2 "$paligemma" mask -m x -p y --scale 4
+says "needs -o"
 expect 2 "$paligemma" generate -m x -i y
 says "-p PROMPT is missing"
 expect 2 "$paligemma" generate -m x -i y -p z --dtype int8
@@ -413,7 +417,8 @@ expect 0 "$paligemma" diff "$scratch/outputs.safetensors" "$scratch/outputs.safe
 prints "equal: "
 expect 1 sh -c '"$1" diff "$2" "$3"; status=$?; echo said >&2; exit $status' diff "$paligemma" \
     "$scratch/outputs.safetensors" "$scratch/divided.safetensors"
-prints "the first to depart is vision_hidden_states.0"
+prints "the first to depart is image_hidden_states, at "
+prints "only in $scratch/divided.safetensors"
 expect 1 sh -c '"$1" diff "$2" "$3" --json; status=$?; echo said >&2; exit $status' diff "$paligemma" \
     "$scratch/again.safetensors" "$scratch/outputs.safetensors"
 prints '"equal": false, "first": "image_hidden_states"'
