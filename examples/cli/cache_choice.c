@@ -54,17 +54,6 @@ static pali_status inputs_of(pali_inputs **out, const int64_t *ids, size_t n_ids
     return status;
 }
 
-pali_status continuation_inputs(pali_inputs **out, pali_processor *processor, const char *text, pali_error **error)
-{
-    int64_t *ids = NULL;
-    size_t n_ids = 0;
-    pali_status status = pali_processor_encode(processor, text, strlen(text), &ids, &n_ids, error);
-    if (status == PALI_OK)
-        status = inputs_of(out, ids, n_ids, error);
-    pali_free(ids);
-    return status;
-}
-
 pali_status cache_choice_save(const struct cache_choice *choice, pali_cache *cache, pali_model *model,
                               const pali_generation *answer, pali_error **error)
 {

@@ -31,10 +31,43 @@ struct batch {
 /* The rows of one batch, as the processor takes them. */
 struct rows {
     const char **prompts, **paths;
-    size_t *n_images, *lines; /* of each prompt; of each path, where in the file */
+    char **placed; /* the prompts, each with its <image>s */
+    size_t *lines; /* of each path, where in the file */
     size_t n, n_paths;
-    bool placed; /* a prompt says itself where its pictures go */
 };
+
+static size_t count_placed(const char *prompt)
+{
+    size_t n = 0;
+    while ((prompt = strstr(prompt, "<image>")) != NULL) {
+        prompt++;
+        n++;
+    }
+    return n;
+}
+
+/* A prompt that places its pictures must place all of them. */
+static bool check_line(const struct batch_line *line)
+{
+    size_t n = count_placed(line->prompt);
+    if (n > 0 && n != line->n_images)
+        report_text("line %zu: %zu <image> in the prompt and %zu pictures", line->number, n, line->n_images);
+    return n == 0 || n == line->n_images;
+}
+
+/* The prompt with its pictures in front, said in so many words: the layout is the same, and other lines may place
+ * theirs elsewhere. A new string, or NULL. */
+static char *place_pictures(const char *prompt, size_t n_images)
+{
+    static const char image[] = "<image>";
+    size_t n = count_placed(prompt) ? 0 : n_images, size = n * (sizeof image - 1) + strlen(prompt) + 1;
+    char *text = malloc(size), *end = text;
+    for (size_t i = 0; text && i < n; i++, end += sizeof image - 1)
+        memcpy(end, image, sizeof image - 1);
+    if (text)
+        memcpy(end, prompt, strlen(prompt) + 1);
+    return text;
+}
 
 static bool gather(struct rows *rows, const struct batch_line *lines, size_t n)
 {
@@ -42,21 +75,20 @@ static bool gather(struct rows *rows, const struct batch_line *lines, size_t n)
     for (size_t i = 0; i < n; i++)
         n_paths += lines[i].n_images;
     rows->prompts = calloc(n, sizeof *rows->prompts);
-    rows->n_images = calloc(n, sizeof *rows->n_images);
+    rows->placed = calloc(n, sizeof *rows->placed);
     rows->paths = calloc(n_paths, sizeof *rows->paths);
     rows->lines = calloc(n_paths, sizeof *rows->lines);
-    if (!rows->prompts || !rows->n_images || !rows->paths || !rows->lines)
+    if (!rows->prompts || !rows->placed || !rows->paths || !rows->lines)
         return false;
     for (size_t i = 0; i < n; i++) {
         rows->prompts[i] = lines[i].prompt;
-        rows->n_images[i] = lines[i].n_images;
-        rows->placed = rows->placed || strstr(lines[i].prompt, "<image>");
+        if (!(rows->placed[rows->n++] = place_pictures(lines[i].prompt, lines[i].n_images)))
+            return false;
         for (size_t j = 0; j < lines[i].n_images; j++) {
             rows->lines[rows->n_paths] = lines[i].number;
             rows->paths[rows->n_paths++] = lines[i].images[j];
         }
     }
-    rows->n = n;
     return true;
 }
 
@@ -83,14 +115,12 @@ static void print_rows(const pali_generation *generation, const struct rows *row
 
 static pali_status answer(struct batch *batch, const struct rows *rows, pali_image *const *images)
 {
-    pali_apply_options apply = PALI_APPLY_OPTIONS_INIT;
     pali_generate_options options = batch->options;
     pali_inputs *inputs = NULL;
     pali_cache *cache = NULL;
     pali_generation *generation = NULL;
-    apply.images_per_text = rows->placed ? NULL : rows->n_images;
-    pali_status status = pali_processor_apply_batch(&inputs, batch->processor, images, rows->n_paths, rows->prompts,
-                                                    rows->n, &apply, &batch->error);
+    pali_status status = pali_processor_apply_batch(&inputs, batch->processor, images, rows->n_paths,
+                                                    (const char *const *)rows->placed, rows->n, NULL, &batch->error);
     if (status == PALI_OK)
         status = cache_choice_open(&batch->cache, &cache, batch->model, inputs, options.max_new_tokens, &batch->error);
     options.cache = cache;
@@ -108,6 +138,9 @@ static int answer_lines(struct batch *batch, const struct batch_line *lines, siz
 {
     struct rows rows = { 0 };
     int status = EXIT_FAILED;
+    for (size_t i = 0; i < n; i++)
+        if (!check_line(&lines[i]))
+            return EXIT_FAILED;
     if (!gather(&rows, lines, n)) {
         report_text("out of memory");
     } else {
@@ -117,7 +150,9 @@ static int answer_lines(struct batch *batch, const struct batch_line *lines, siz
         free_images(images, rows.n_paths);
     }
     free(rows.prompts);
-    free(rows.n_images);
+    for (size_t i = 0; rows.placed && i < rows.n; i++)
+        free(rows.placed[i]);
+    free(rows.placed);
     free(rows.paths);
     free(rows.lines);
     return status;

@@ -13,7 +13,7 @@ static const struct usage usage = {
 
 struct chat {
     struct common common;
-    const char *messages, *template_file;
+    const char *messages, *name, *template_file;
     bool add_generation_prompt;
     pali_chat_options options;
 };
@@ -25,9 +25,13 @@ static int render(struct chat *chat, const char *path)
     char *template = NULL, *text = NULL;
     if (pali_processor_load(&processor, path, NULL, &error) != PALI_OK) {
         report(error);
+    } else if (chat->name && !pali_processor_chat_template(processor, chat->name)) {
+        report_text("the checkpoint has no chat template named \"%s\"", chat->name);
     } else if (!chat->template_file || (template = read_text_file(chat->template_file))) {
         if (template)
             chat->options.chat_template = template;
+        else
+            chat->options.chat_template = chat->name;
         chat->options.add_generation_prompt = chat->add_generation_prompt;
         text = render_messages(processor, chat->messages, &chat->options);
     }
@@ -55,13 +59,15 @@ int cmd_chat_template(int argc, char **argv)
           "JSON array of messages, {\"role\": …, \"content\": …}; - for standard input", false },
         { NULL, "--add-generation-prompt", NULL, OPTION_SWITCH, false, &chat.add_generation_prompt, 0, 0,
           "end with what begins the model's answer", false },
-        { NULL, "--name", "NAME", OPTION_TEXT, false, &chat.options.chat_template, 0, 0,
+        { NULL, "--name", "NAME", OPTION_TEXT, false, &chat.name, 0, 0,
           "which of the checkpoint's templates (default: \"default\")", false },
         { NULL, "--chat-template", "FILE", OPTION_TEXT, false, &chat.template_file, 0, 0,
           "a template of one's own", false },
         { NULL, "--json", NULL, OPTION_SWITCH, false, &chat.common.json, 0, 0, "print one JSON object", false },
     };
     int status = options_parse(&usage, options, sizeof options / sizeof options[0], NULL, argc, argv);
+    if (status == OPTIONS_GO_ON && chat.name && chat.template_file)
+        status = usage_error(&usage, "--name and --chat-template exclude each other");
     if (status != OPTIONS_GO_ON)
         return status;
     char *path = checkpoint_path(chat.common.model);

@@ -17,7 +17,7 @@ static const struct usage usage = {
 struct embed {
     struct common common;
     struct texts images, queries, score;
-    const char *output, *pooling;
+    const char *output, *pooling, *adapter;
     bool normalize, skip_projection;
     pali_embed_options options;
 };
@@ -37,17 +37,21 @@ static int run(const struct embed *embed, const char *path, pali_image **images)
     pali_processor *processor = NULL;
     pali_inputs *inputs = NULL;
     pali_outputs *outputs = NULL;
+    pali_adapter *adapter = NULL;
     pali_error *error = NULL;
+    pali_embed_options options = embed->options;
     int status = EXIT_DONE;
     model_options.dtype = embed->common.dtype;
     model_options.threads = (int32_t)embed->common.threads;
 
-    if (pali_processor_load(&processor, path, NULL, &error) != PALI_OK ||
-        make_inputs(&inputs, processor, embed, images, &error) != PALI_OK ||
-        pali_model_load(&model, path, &model_options, &error) != PALI_OK ||
-        pali_embed(&outputs, model, inputs, &embed->options, &error) != PALI_OK ||
+    bool opened = pali_processor_load(&processor, path, NULL, &error) == PALI_OK &&
+                  make_inputs(&inputs, processor, embed, images, &error) == PALI_OK &&
+                  pali_model_load(&model, path, &model_options, &error) == PALI_OK &&
+                  open_adapter(&adapter, &options.adapter_scale, model, embed->adapter) == EXIT_DONE;
+    options.adapter = adapter;
+    if (!opened || pali_embed(&outputs, model, inputs, &options, &error) != PALI_OK ||
         pali_outputs_save(outputs, embed->output, &error) != PALI_OK)
-        status = report(error);
+        status = error ? report(error) : EXIT_FAILED; /* without one, it has been said */
     else if (embed->common.json) {
         putchar('{');
         json_write_tensor("embeddings", pali_outputs_get(outputs, "embeddings"));
@@ -57,6 +61,7 @@ static int run(const struct embed *embed, const char *path, pali_image **images)
     pali_outputs_free(outputs);
     pali_inputs_free(inputs);
     pali_processor_free(processor);
+    pali_adapter_free(adapter);
     pali_model_free(model);
     return status;
 }
@@ -169,6 +174,8 @@ int cmd_embed(int argc, char **argv)
           "none: a vector for each token (default); mean: one for each row", false },
         { NULL, "--normalize", NULL, OPTION_SWITCH, false, &embed.normalize, 0, 0,
           "vectors of length 1 (always so with a ColPali projection)", false },
+        { NULL, "--adapter", "DIR[=SCALE]", OPTION_TEXT, false, &embed.adapter, 0, 0,
+          "with the PEFT LoRA adapter in DIR", false },
         { NULL, "--skip-projection", NULL, OPTION_SWITCH, false, &embed.skip_projection, 0, 0,
           "the hidden states themselves, also of a ColPali checkpoint", false },
         { NULL, "--score", "FILE", OPTION_TEXTS, false, &embed.score, 0, 0,

@@ -19,6 +19,8 @@ struct forward {
     int64_t logits_to_keep, prefix_length;
     struct integers logits_index, layers, heads;
     bool hidden_states, vision_hidden_states, attentions, divided;
+    const char *load_cache, *save_cache;
+    int64_t cache_position;
 };
 
 /* What stands open while the command runs. */
@@ -27,6 +29,7 @@ struct session {
     pali_adapter *adapter;
     pali_inputs *inputs, *feature_file;
     pali_image_features *features;
+    pali_cache *cache;
     pali_outputs *outputs;
     pali_error *error;
 };
@@ -58,6 +61,21 @@ static pali_status load_features(struct session *session, const struct forward *
     return pali_image_features_create(&session->features, session->model, features, forward->divided, &session->error);
 }
 
+/* The cache of a file, or an empty one for the rows of the inputs, where one is asked for. */
+static pali_status open_cache(struct session *session, const struct forward *forward)
+{
+    pali_cache_options options = PALI_CACHE_OPTIONS_INIT;
+    const pali_tensor *rows = pali_inputs_get(session->inputs, "input_ids");
+    if (forward->load_cache)
+        return pali_cache_load(&session->cache, session->model, forward->load_cache, &session->error);
+    if (!forward->save_cache)
+        return PALI_OK;
+    if (!rows)
+        rows = pali_inputs_get(session->inputs, "inputs_embeds");
+    options.rows = rows && rows->rank > 0 ? rows->shape[0] : 1;
+    return pali_cache_create(&session->cache, session->model, &options, &session->error);
+}
+
 static pali_status run_model(struct session *session, const struct forward *forward, const char *path)
 {
     pali_model_options model_options = PALI_MODEL_OPTIONS_INIT;
@@ -70,11 +88,15 @@ static pali_status run_model(struct session *session, const struct forward *forw
         status = pali_model_load(&session->model, path, &model_options, &session->error);
     if (status == PALI_OK)
         status = load_features(session, forward);
+    if (status == PALI_OK)
+        status = open_cache(session, forward);
     if (status != PALI_OK)
         return status;
     if (open_adapter(&session->adapter, &options.adapter_scale, session->model, forward->adapter) != EXIT_DONE)
         return PALI_ERROR_ARGUMENT;
 
+    options.cache = session->cache;
+    options.cache_position = forward->cache_position;
     options.adapter = session->adapter;
     options.features = session->features;
     options.logits_to_keep = forward->logits_to_keep;
@@ -89,7 +111,10 @@ static pali_status run_model(struct session *session, const struct forward *forw
     options.attention_heads = forward->heads.items;
     options.n_attention_heads = forward->heads.count;
     options.image_states_divided = forward->divided;
-    return pali_model_forward(&session->outputs, session->model, session->inputs, &options, &session->error);
+    status = pali_model_forward(&session->outputs, session->model, session->inputs, &options, &session->error);
+    if (status == PALI_OK && forward->save_cache)
+        status = pali_cache_save(session->cache, forward->save_cache, &session->error);
+    return status;
 }
 
 static int forward_file(const struct forward *forward)
@@ -110,6 +135,7 @@ static int forward_file(const struct forward *forward)
 
     pali_error_free(session.error);
     pali_outputs_free(session.outputs);
+    pali_cache_free(session.cache);
     pali_image_features_free(session.features);
     pali_inputs_free(session.feature_file);
     pali_inputs_free(session.inputs);
@@ -121,7 +147,7 @@ static int forward_file(const struct forward *forward)
 
 int cmd_forward(int argc, char **argv)
 {
-    struct forward forward = { .prefix_length = -1 };
+    struct forward forward = { .prefix_length = -1, .cache_position = -1 };
     struct option options[] = {
         COMMON_OPTIONS(forward.common, true),
         { NULL, "--inputs", "IN", OPTION_TEXT, true, &forward.input, 0, 0, "safetensors file to read", false },
@@ -144,6 +170,12 @@ int cmd_forward(int argc, char **argv)
           "write attentions.N of these layers", false },
         { NULL, "--attention-heads", "LIST", OPTION_LIST, false, &forward.heads, -1e9, 1e9,
           "write attentions.N of these heads", false },
+        { NULL, "--load-cache", "FILE", OPTION_TEXT, false, &forward.load_cache, 0, 0,
+          "continue the cache in FILE", false },
+        { NULL, "--save-cache", "FILE", OPTION_TEXT, false, &forward.save_cache, 0, 0,
+          "write the cache as it is after the pass", false },
+        { NULL, "--cache-position", "N", OPTION_INT, false, &forward.cache_position, 0, 1e9,
+          "begin at slot N of the loaded cache and forget what is behind it (default: at its end)", false },
         { NULL, "--adapter", "DIR[=SCALE]", OPTION_TEXT, false, &forward.adapter, 0, 0,
           "with the PEFT LoRA adapter in DIR", false },
         { NULL, "--image-states-divided", NULL, OPTION_SWITCH, false, &forward.divided, 0, 0,
@@ -152,6 +184,8 @@ int cmd_forward(int argc, char **argv)
     int status = options_parse(&usage, options, sizeof options / sizeof options[0], NULL, argc, argv);
     if (status == OPTIONS_GO_ON && forward.logits_index.count && forward.logits_to_keep)
         status = usage_error(&usage, "--logits-to-keep and --logits-index exclude each other");
+    if (status == OPTIONS_GO_ON && forward.cache_position >= 0 && !forward.load_cache)
+        status = usage_error(&usage, "--cache-position is in a cache: it needs --load-cache FILE");
     if (status == OPTIONS_GO_ON)
         status = forward_file(&forward);
     free(forward.logits_index.items);

@@ -94,7 +94,7 @@ static pali_status make_inputs(struct session *session, const struct generate *g
 {
     const char *prompt = session->rendered ? session->rendered : generate->prompt;
     if (generate->cache.load && generate->images.count == 0)
-        return continuation_inputs(&session->inputs, session->processor, prompt, &session->error);
+        return pali_processor_apply_continuation(&session->inputs, session->processor, prompt, &session->error);
     return pali_processor_apply(&session->inputs, session->processor, session->images, generate->images.count, prompt,
                                 NULL, &session->error);
 }

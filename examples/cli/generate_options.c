@@ -142,7 +142,7 @@ int generate_parse(struct generate *generate, int argc, char **argv)
         { NULL, "--stop", "TEXT", OPTION_TEXTS, false, &generate->stop, 0, 0,
           "end it with the token that completes TEXT; may be repeated", false },
         { NULL, "--temperature", "T", OPTION_FLOAT, false, &answer->temperature, -1, 1e6,
-          "sample from logits / T (default: the checkpoint's, or 0: the likeliest token; -1: never sample)", false },
+          "sample from logits / T; 0: the likeliest token (default: as the checkpoint says, or 0)", false },
         { NULL, "--top-k", "K", OPTION_INT, false, &answer->top_k, -1, 1e9,
           "when sampling: of the K likeliest (default: the checkpoint's, or 50; -1: all)", false },
         { NULL, "--top-p", "P", OPTION_FLOAT, false, &answer->top_p, 0, 1,
@@ -199,7 +199,12 @@ int generate_parse(struct generate *generate, int argc, char **argv)
         CACHE_FILE_OPTIONS(generate->cache),
     };
     pali_generate_options_init(answer);
+    answer->temperature = NAN; /* not given */
     int status = options_parse(&usage, options, sizeof options / sizeof options[0], NULL, argc, argv);
+    if (isnan(answer->temperature))
+        answer->temperature = 0.0;
+    else if (answer->temperature <= 0.0) /* who says 0 means 0, whatever the checkpoint says */
+        answer->temperature = -1.0;
     if (status == OPTIONS_GO_ON)
         status = cache_choice_check(&generate->cache, &usage);
     if (status == OPTIONS_GO_ON && generate->images.count == 0 &&

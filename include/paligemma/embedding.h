@@ -36,11 +36,13 @@ typedef struct pali_embed_options {
     int32_t reserved0;
     pali_progress_fn progress; /**< called between layers, may cancel; may be NULL */
     void *progress_user;
+    const pali_adapter *adapter; /**< LoRA adapter for this pass, or NULL */
+    double adapter_scale;      /**< times the adapter's own scale; default 1 */
     uint64_t reserved[4];
 } pali_embed_options;
 
 #define PALI_EMBED_OPTIONS_INIT                                                                                        \
-    { sizeof(pali_embed_options), PALI_POOLING_NONE, -1, 0, 0, NULL, NULL, { 0, 0, 0, 0 } }
+    { sizeof(pali_embed_options), PALI_POOLING_NONE, -1, 0, 0, NULL, NULL, NULL, 1.0, { 0, 0, 0, 0 } }
 PALI_API void pali_embed_options_init(pali_embed_options *options);
 
 /**

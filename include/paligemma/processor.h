@@ -73,6 +73,14 @@ PALI_API pali_status pali_processor_apply_batch(pali_inputs **out, const pali_pr
                                                 const pali_apply_options *options, pali_error **error);
 
 /**
+ * `text` as it stands, to follow what a row of a cache holds (pali_generate_options.cache): `input_ids`, `attention_mask`
+ * and `token_type_ids` (1: causal), [1, length]. No pictures, no <bos>, no newline but the text's own; <image> in it, or
+ * no text at all, is PALI_ERROR_ARGUMENT. An answer to such inputs has text, as one to those of apply has. Since 0.1.
+ */
+PALI_API pali_status pali_processor_apply_continuation(pali_inputs **out, const pali_processor *processor,
+                                                       const char *text, pali_error **error);
+
+/**
  * Token ids of UTF-8 `text` of `size` bytes, no <bos> or <eos> added; added tokens (<loc0000>, <image>) in the text are
  * recognised. `*ids` is the caller's (pali_free). Invalid UTF-8 is PALI_ERROR_ARGUMENT. Since 0.1.
  */

@@ -39,7 +39,8 @@ PALI_API void pali_score_options_init(pali_score_options *options);
  * Scores `n_suffixes` UTF-8 texts as answers to `prefix`: inputs of one row from a processor, which tokenizes the texts
  * as it does suffixes. The prompt runs once; behind it the suffixes run together. The log-probabilities are those that
  * a forward pass over prompt and suffix gives, from the logits as the model has them (temperature 1, no penalties).
- * Any thread. @return PALI_ERROR_ARGUMENT without suffixes or for an empty one, PALI_ERROR_SHAPE for several rows, else
+ * Any thread. @return PALI_ERROR_ARGUMENT without suffixes or for one without tokens (an empty text has one, <eos>, unless
+ * without_eos), PALI_ERROR_SHAPE for several rows, else
  * as pali_generate. Since 0.1.
  */
 PALI_API pali_status pali_score(pali_scores **out, pali_model *model, const pali_inputs *prefix,

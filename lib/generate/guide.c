@@ -64,6 +64,11 @@ pali_status pali__guide_init(struct pali__guide *guide, const pali_generate_opti
         return PALI_OK;
     if (options->num_beams > 1)
         return pali__fail(error, PALI_ERROR_UNSUPPORTED, "beam search takes no constraint and no token mask");
+    if (guide->constraint && options->n_force_words > 0)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "force_words and a constraint exclude each other");
+    if (guide->constraint && options->min_new_tokens > 0)
+        return pali__fail(error, PALI_ERROR_ARGUMENT,
+                          "min_new_tokens and a constraint exclude each other: the constraint says when an answer is whole");
     if (guide->constraint)
         TRY(check_constraint(guide->constraint, vocab_size, guide->max_new_tokens, error));
     status = make_rows(guide, error);

@@ -71,9 +71,10 @@ static pali_status check_bias(const pali_generate_options *options, int64_t voca
                           options->n_logit_bias);
     for (size_t i = 0; i < options->n_logit_bias; i++) {
         TRY(check_ids("logit_bias", &options->logit_bias[i].id, 1, vocab_size, error));
-        if (!(options->logit_bias[i].bias < INFINITY))
-            return pali__fail(error, PALI_ERROR_ARGUMENT, "logit_bias: a number or -infinity was expected, found %g",
-                              (double)options->logit_bias[i].bias);
+        float bias = options->logit_bias[i].bias;
+        if (!(bias <= 1e6f) || (bias < -1e6f && bias != -INFINITY))
+            return pali__fail(error, PALI_ERROR_ARGUMENT, "logit_bias: -infinity or within ±1e6 was expected, found %g",
+                              (double)bias);
     }
     return PALI_OK;
 }

@@ -136,13 +136,15 @@ static pali_status fill_in_beams(pali_generate_options *options, const struct pa
     else if (options->early_stopping == -1)
         options->early_stopping = PALI__STOP_BY_HEURISTIC;
     TRY(check_float("length_penalty", options->length_penalty, -1e3, 1e3, error));
-    TRY(check_int("early_stopping", options->early_stopping, 0, PALI__STOP_NEVER, error));
+    if (options->early_stopping < -1 || options->early_stopping > PALI__STOP_NEVER)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "early_stopping should be -1…%d and is %d", PALI__STOP_NEVER,
+                          (int)options->early_stopping);
     TRY(check_int("num_beams", options->num_beams, 1, PALI__MAX_BEAMS, error));
     TRY(check_int("prompt_lookup_num_tokens", options->prompt_lookup_num_tokens, 0, PALI__MAX_LOOKUP_TOKENS, error));
     if (options->num_beams > 1 && options->prompt_lookup_num_tokens > 0)
         return pali__fail(error, PALI_ERROR_UNSUPPORTED, "beam search does not guess; leave prompt_lookup_num_tokens 0");
     if (options->num_beams > 1 && options->temperature > 0.0)
-        return pali__fail(error, PALI_ERROR_UNSUPPORTED, "beam search does not sample; leave temperature 0");
+        return pali__fail(error, PALI_ERROR_UNSUPPORTED, "beam search does not sample; give temperature -1");
     return PALI_OK;
 }
 

@@ -137,6 +137,8 @@ pali_status pali_embed(pali_outputs **out, pali_model *model, const pali_inputs 
     forward.n_logits_index = 0;
     forward.progress = chosen.progress;
     forward.progress_user = chosen.progress_user;
+    forward.adapter = chosen.adapter;
+    forward.adapter_scale = chosen.adapter_scale;
 
     pali_outputs *made = pali__calloc(1, sizeof *made);
     const pali_tensor *mask = pali_inputs_get(inputs, "attention_mask");

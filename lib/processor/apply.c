@@ -265,3 +265,48 @@ pali_status pali_processor_apply(pali_inputs **out, const pali_processor *proces
         request.options.images_per_text = &n_images;
     return apply(out, &request);
 }
+
+/* `ids`, `n` of them, in one row; what is not NULL of them is copied, else every value is 1. */
+static pali_status add_row(pali_inputs *inputs, const char *name, const int64_t *ids, int64_t n, pali_error **error)
+{
+    pali_tensor *tensor = NULL;
+
+    TRY(pali__tensor_set_add(&inputs->tensors, name, PALI_INT64, 2, (int64_t[]){ 1, n }, &tensor, error));
+    for (int64_t i = 0; i < n; i++)
+        ((int64_t *)tensor->data)[i] = ids ? ids[i] : 1;
+    return PALI_OK;
+}
+
+pali_status pali_processor_apply_continuation(pali_inputs **out, const pali_processor *processor, const char *text,
+                                              pali_error **error)
+{
+    pali_inputs *inputs = NULL;
+    int64_t *ids = NULL;
+    size_t n = 0;
+
+    if (!out || !processor || !text)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_processor_apply_continuation: %s is NULL",
+                          !out ? "out" : !processor ? "processor" : "text");
+    *out = NULL;
+    TRY(pali_processor_encode(processor, text, strlen(text), &ids, &n, error));
+    pali_status status = n > 0 ? PALI_OK : pali__fail(error, PALI_ERROR_ARGUMENT, "the continuation has no text");
+    for (size_t i = 0; status == PALI_OK && i < n; i++)
+        if (ids[i] == processor->rules.image_id)
+            status = pali__fail(error, PALI_ERROR_ARGUMENT, "a continuation cannot contain <image>");
+    if (status == PALI_OK)
+        status = pali_inputs_create(&inputs, error);
+    if (status == PALI_OK)
+        status = add_row(inputs, "input_ids", ids, (int64_t)n, error);
+    if (status == PALI_OK)
+        status = add_row(inputs, "attention_mask", NULL, (int64_t)n, error);
+    if (status == PALI_OK)
+        status = add_row(inputs, "token_type_ids", NULL, (int64_t)n, error);
+    pali__free(ids);
+    if (status != PALI_OK) {
+        pali_inputs_free(inputs);
+        return status;
+    }
+    inputs->processor = pali__processor_retain((pali_processor *)(uintptr_t)processor);
+    *out = inputs;
+    return PALI_OK;
+}

@@ -160,8 +160,10 @@ static pali_status print_annotation(struct writing *writing, size_t index)
 {
     const pali_detection *item = pali_detections_get(writing->detections, index);
     const double x = item->x_min * writing->width, y = item->y_min * writing->height;
-    const double bbox[4] = { x, y, item->x_max * writing->width - x, item->y_max * writing->height - y };
-    double area = fabs(bbox[2] * bbox[3]);
+    const double x_end = item->x_max * writing->width, y_end = item->y_max * writing->height;
+    /* A model may name corners in the wrong order: COCO has no negative sizes. */
+    const double bbox[4] = { fmin(x, x_end), fmin(y, y_end), fabs(x_end - x), fabs(y_end - y) };
+    double area = bbox[2] * bbox[3];
     PRINT(writing, "%s{\"id\": %zu, \"image_id\": %lld, \"category_id\": %lld, \"category_name\": ", index ? ", " : "",
           index + 1, (long long)(writing->options->image_id ? writing->options->image_id : 1),
           (long long)writing->category_ids[index]);
