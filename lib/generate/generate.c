@@ -73,6 +73,8 @@ static pali_status answer_all(struct pali__run *run, pali_error **error)
     TRY(pali__run_prepare(run, error));
     TRY(run->beams ? answer_by_beams(run, error) : pali__answer_by_choice(run, error));
     run->generation->passes = run->steps.n_decodes;
+    run->generation->decoded = run->steps.n_decoded;
+    run->generation->head_rows = run->steps.n_head_rows;
     for (int64_t row = 0; run->stopped && row < run->generation->rows; row++)
         if (!run->finished[row])
             run->generation->answers[row].reason = PALI_FINISH_CANCELLED;

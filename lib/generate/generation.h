@@ -24,6 +24,7 @@ struct pali_generation {
     struct pali__answer *answers;
     pali_timing timing;
     int64_t passes; /* of the decoder, after the prompts' */
+    int64_t decoded, head_rows; /* tokens in them, and rows of the head that were read: what the answers cost */
 };
 
 /* `n_top` alternatives to each token, if `with_logprobs`. */

@@ -88,6 +88,7 @@ pali_status pali__steps_decode(struct pali__steps *steps, int64_t n, const int64
     pass->n_rows = at;
     pass->watch = NULL;
     steps->n_decodes++;
+    steps->n_decoded += at;
     pali__merge_ids(steps->model, pass->h, ids, at, &no_features);
     return pali__decoder_run(pass, error);
 }
@@ -96,6 +97,7 @@ pali_status pali__steps_head(struct pali__steps *steps, int64_t first, int64_t n
 {
     for (int64_t i = 0; i < n; i++)
         steps->heads[i] = first + i;
+    steps->n_head_rows += steps->model->settings->text.vocab_size;
     return pali__lm_head(&steps->pass, steps->logits, steps->heads, n, steps->gathered, error);
 }
 
@@ -104,6 +106,8 @@ void pali__steps_head_spans(struct pali__steps *steps, int64_t row, int64_t to, 
 {
     int64_t vocab_size = steps->model->settings->text.vocab_size;
 
+    for (int64_t i = 0; i < n_spans; i++)
+        steps->n_head_rows += spans[i].count;
     pali__lm_head_spans(&steps->pass, steps->logits + to * vocab_size, row, spans, n_spans);
 }
 

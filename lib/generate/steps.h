@@ -17,7 +17,9 @@ struct pali__steps {
     struct pali__kv own_kv;
     struct pali__pass pass;
     int64_t n_rows;                   /* of the cache */
-    int64_t n_decodes;                /* runs of the decoder behind prompts */
+    int64_t n_decodes;                /* runs of the decoder behind prompts, */
+    int64_t n_decoded;                /* the tokens in them, */
+    int64_t n_head_rows;              /* and the rows of the head that have been read, a whole head being all */
     struct pali__sequence *sequences; /* [n_rows]: those of the current run */
     int64_t *heads;                   /* [n_rows · width]: the run's rows whose logits are wanted */
     float *logits;                    /* [n_rows · width, vocabulary]: of the last head */

@@ -479,6 +479,44 @@ expect 0 "$paligemma" generate -m "$model" -i "$picture" -p "caption en" --max-n
 [ "$(cat "$out")" = "$streamed" ] || fail "--save-cache gave another answer"
 expect 0 "$paligemma" generate -m "$model" --load-cache "$scratch/kv" -p " and" --max-new-tokens 2 --save-cache "$scratch/kv"
 expect 0 "$paligemma" generate -m "$model" --load-cache "$scratch/kv" -p " so" --max-new-tokens 2
+if [ "$model" = "$examples/tiny/model" ]; then
+    expect 0 "$paligemma" generate -m "$model" -i "$examples/pictures/shapes.png" -p "caption en" --max-new-tokens 1 \
+        --save-cache "$scratch/kv"
+    expect 0 "$paligemma" generate -m "$model" --load-cache "$scratch/kv" -p " a" --max-new-tokens 9
+    prints "circle"
+    expect 0 "$paligemma" generate -m "$model" --load-cache "$scratch/kv" -p " a" --max-new-tokens 9 --stop circle --json
+    prints '"finish_reason": "stop_string"'
+fi
+expect 1 "$paligemma" generate -m "$model" --load-cache "$scratch/kv" -p "<image>"
+says "continuation"
+expect 1 "$paligemma" generate -m "$model" --load-cache "$scratch/kv" -p ""
+says "no text"
+
+# ---- a forward pass in parts: what a cache of two passes gives is what one pass gives, and a slot can be gone back to
+expect 0 "$paligemma" forward -m "$data/models/pg2" --inputs "$data/models/pg2/generate.inputs.safetensors" \
+    -o "$scratch/first.safetensors" --logits-to-keep 1 --save-cache "$scratch/kv"
+expect 0 "$paligemma" forward -m "$data/models/pg2" --inputs "$data/models/pg2/generate.inputs.safetensors" \
+    -o "$scratch/again.safetensors" --logits-to-keep 1 --load-cache "$scratch/kv" --cache-position 0
+expect 0 "$paligemma" diff "$scratch/first.safetensors" "$scratch/again.safetensors" --atol 0 --rtol 0
+expect 2 "$paligemma" forward -m x --inputs x -o y --cache-position 3
+says "needs --load-cache"
+expect 1 "$paligemma" forward -m "$data/models/pg2" --inputs "$data/models/pg2/generate.inputs.safetensors" \
+    -o "$scratch/again.safetensors" --load-cache "$scratch/kv" --cache-position 99999
+
+# ---- what excludes each other
+expect 1 "$paligemma" generate -m "$model" -i "$picture" -p x --constrain choices --choices yes --force-words no
+says "exclude each other"
+expect 1 "$paligemma" generate -m "$model" -i "$picture" -p x --constrain choices --choices yes --min-new-tokens 5
+says "exclude each other"
+expect 1 "$paligemma" chat-template -m "$data/models/pg1" --messages "$scratch/lines" --name nonsense
+says 'no chat template named "nonsense"'
+expect 1 "$paligemma" embed -m "$model" -i "$picture" -o "$scratch/e.safetensors" --adapter "$scratch/no-such-adapter"
+says "no-such-adapter"
+mkdir -p "$scratch/drawing"
+cp "$model"/* "$scratch/drawing/"
+printf '{"do_sample": true, "temperature": 3.0, "eos_token_id": 1}' >"$scratch/drawing/generation_config.json"
+expect 0 "$paligemma" generate -m "$scratch/drawing" -i "$picture" -p "caption en" --max-new-tokens 3 --temperature 0
+[ "$(cat "$out")" = "$streamed" ] || fail "--temperature 0 is not greedy where generation_config.json samples"
 
 # ---- batch: lines of prompts, each answered as alone
 printf '{"image": "%s", "prompt": "caption en"}\n\n{"prompt": "answer \\u0065n", "image": ["%s", "%s"]}\n' \
@@ -495,6 +533,15 @@ for line in '{' '{}' '[]' '{"prompt": "x"}' '{"prompt": "x", "image": []}' '{"pr
     feed "$line" 1 "$paligemma" batch -m "$model" -
     says "line 1 of standard input"
 done
+printf '{"image": "%s", "prompt": "caption en"}\n{"image": ["%s"], "prompt": "<image>caption en"}\n' "$picture" "$picture" >"$scratch/lines"
+expect 0 "$paligemma" batch -m "$model" "$scratch/lines" --max-new-tokens 3
+case $streamed in
+*[\"\\]*) ;;
+*) [ "$(grep -cF "\"text\": \"$streamed\"" "$out")" -eq 2 ] || fail "one line's pictures went to another: $(cat "$out")" ;;
+esac
+printf '{"image": "%s", "prompt": "x"}\n{"image": "%s", "prompt": "<image><image>x"}\n' "$picture" "$picture" >"$scratch/lines"
+expect 1 "$paligemma" batch -m "$model" "$scratch/lines"
+says "line 2: 2 <image> in the prompt and 1 pictures"
 feed '{"prompt": "x", "image": "nothing.png"}' 1 "$paligemma" batch -m "$model" -
 says "nothing.png"
 feed '' 0 "$paligemma" batch -m "$model" -

@@ -77,6 +77,13 @@ def main():
     tensors |= {f"picture.{i}": torch.from_numpy(p) for i, p in enumerate(pictures)}
     tensors |= {"page.embeddings": page_embeddings, "query.embeddings": query_embeddings, "scores": scores,
                 "query.states": query_states}
+    # Longer pages than a tile of ours holds, a ragged last tile, and a page whose products are all negative.
+    many = {"many.queries": rng.standard_normal((3, 11, 24)), "many.pages": rng.standard_normal((4, 150, 24))}
+    many["many.queries"][2] = np.abs(many["many.queries"][2])
+    many["many.pages"][3] = -np.abs(many["many.pages"][3])
+    many = {name: torch.from_numpy(values).to(torch.float32) for name, values in many.items()}
+    tensors |= many | {"many.scores": processor.score_retrieval(many["many.queries"], many["many.pages"])}
+    assert tensors["many.scores"][2, 3] < 0
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, options.out / "cases.safetensors")
     (options.out / "texts.json").write_text(json.dumps(TEXTS) + "\n")
     for path in options.out.rglob("*"):

@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 
 #include "generate/steps.h"
+#include "generate/generation.h"
 #include "parity/fixtures.h"
 
 static pali_model *model;
@@ -216,6 +217,39 @@ static void lookup(const char *fixture)
 }
 
 /* Rows of a batch with guesses get what they get without. */
+/* What is not wanted is not computed: a choice reads a few rows of the head, and a row that has ended decodes no more. */
+static void costs(const char *fixture)
+{
+    static const char *const texts[] = { "red", "the cat" };
+    pali_inputs *inputs = fixture_tensors(fixture, "generate_eos", "inputs"), *one = NULL;
+    pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
+    pali_constraint *constraint = NULL;
+    pali_generation *answer = NULL;
+    pali_error *error = NULL;
+    size_t n[2] = { 0, 0 };
+
+    options.max_new_tokens = 20;
+    CHECK_OK(pali_generate(&answer, model, inputs, &options, &error), error);
+    for (int64_t row = 0; answer && row < 2; row++)
+        pali_generation_token_ids(answer, row, &n[row]);
+    CHECK(n[0] != n[1]); /* one of the two ends earlier */
+    CHECK_MSG(answer && answer->decoded == (int64_t)(n[0] - 1 + n[1] - 1), "%s: %d tokens decoded for %zu and %zu", fixture,
+              answer ? (int)answer->decoded : -1, n[0], n[1]);
+    pali_generation_free(answer);
+    answer = NULL;
+
+    one = fixture_tensors(fixture, "generate", "inputs");
+    CHECK_OK(pali_constraint_choices(&constraint, processor, texts, 2, &error), error);
+    options.constraint = constraint;
+    CHECK_OK(pali_generate(&answer, model, one, &options, &error), error);
+    CHECK_MSG(answer && answer->head_rows >= 2 && answer->head_rows <= 8, "%s: %d rows of the head", fixture,
+              answer ? (int)answer->head_rows : -1);
+    pali_generation_free(answer);
+    pali_constraint_free(constraint);
+    pali_inputs_free(one);
+    pali_inputs_free(inputs);
+}
+
 static void lookup_batch(const char *fixture)
 {
     static const char *const cases[] = { "generate_pad", "generate_eos" };
@@ -508,6 +542,7 @@ int main(void)
             wrong_options(fixture_models[i]);
             lookup(fixture_models[i]);
             lookup_batch(fixture_models[i]);
+    costs(fixture_models[i]);
             same_bits(fixture_models[i]);
             scores(fixture_models[i]);
             wrong_suffixes(fixture_models[i]);

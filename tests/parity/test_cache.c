@@ -351,6 +351,72 @@ static void generation_alone(void)
     }
 }
 
+static int allow_until_third(void *user, int64_t row, const int64_t *got, size_t n, uint8_t *allowed, int64_t vocab_size)
+{
+    (void)user, (void)row, (void)got;
+    memset(allowed, n < 3, (size_t)vocab_size);
+    return 0;
+}
+
+/* A call that fails behind some tokens leaves the cache as it was, and the cache goes on as if nothing had been. */
+static void failed_generation(const struct kind *kind)
+{
+    pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
+    pali_generation *none = NULL;
+    pali_error *error = NULL;
+    int64_t right[8], got[8];
+    size_t n_right, n_got;
+    pali_cache *cache = make(kind, PALI_FLOAT32), *other = make(kind, PALI_FLOAT32);
+    pali_inputs *inputs = run_inputs(1, 5, ids + PREFIX, NULL, NULL, NULL);
+
+    options.cache = cache;
+    options.token_mask = allow_until_third;
+    options.max_new_tokens = 8;
+    CHECK_FAILS(pali_generate(&none, model, inputs, &options, &error), error, PALI_ERROR_ARGUMENT, "allows no token");
+    CHECK_MSG(none == NULL && pali_cache_length(cache, 0) == pali_cache_length(other, 0), "%s, %s: length %d", fixture,
+              kind->name, (int)pali_cache_length(cache, 0));
+    answer_ids(other, ids + PREFIX, 9, 1, 8, right, &n_right);
+    answer_ids(cache, ids + PREFIX, 9, 1, 8, got, &n_got);
+    CHECK_MSG(n_got == n_right && !memcmp(got, right, n_got * sizeof *got), "%s, %s: after a failure", fixture, kind->name);
+    pali_inputs_free(inputs);
+    pali_cache_free(cache);
+    pali_cache_free(other);
+}
+
+/* min(window, 64) tokens can be taken back at any length, also just after the shelf has been moved. */
+static void roll_back_anywhere(int64_t window)
+{
+    pali_cache_options options = PALI_CACHE_OPTIONS_INIT;
+    int64_t slack = window < 64 ? window : 64;
+    pali_cache *cache = NULL;
+    pali_error *error = NULL;
+
+    options.sliding = 1;
+    CHECK_OK(pali_cache_create(&cache, model, &options, &error), error);
+    for (int64_t n = 0; window > 0 && n < 60; n++) {
+        pali_outputs_free(run_pass(model, cache, ids + n, 1, 1));
+        if (n + 1 < slack)
+            continue;
+        pali_cache *copy = NULL;
+        CHECK_OK(pali_cache_fork(&copy, cache, &error), error);
+        CHECK_OK(pali_cache_truncate(copy, n + 1 - slack, &error), error);
+        pali_cache *fresh = NULL;
+        options.sliding = 0;
+        CHECK_OK(pali_cache_create(&fresh, model, &options, &error), error);
+        options.sliding = 1;
+        for (int64_t i = 0; i < n + 1 - slack; i++)
+            pali_outputs_free(run_pass(model, fresh, ids + i, 1, 1));
+        pali_outputs *a = run_pass(model, copy, ids + n + 1 - slack, 1, 1);
+        pali_outputs *b = run_pass(model, fresh, ids + n + 1 - slack, 1, 1);
+        CHECK_MSG(run_same(a, b), "%s: rolled back to %d of %d", fixture, (int)(n + 1 - slack), (int)(n + 1));
+        pali_outputs_free(a);
+        pali_outputs_free(b);
+        pali_cache_free(copy);
+        pali_cache_free(fresh);
+    }
+    pali_cache_free(cache);
+}
+
 int main(void)
 {
     static const struct {
@@ -369,6 +435,7 @@ int main(void)
         one_pass_agrees();
         late_prefix(all[i].window);
         generation_alone();
+        roll_back_anywhere(all[i].window);
         for (size_t k = 0; k < N_KINDS; k++) {
             cancelled_pass(&kinds[k], 1);
             cancelled_pass(&kinds[k], 50);
@@ -377,6 +444,8 @@ int main(void)
             positions(&kinds[k]);
             generation(&kinds[k], PALI_FLOAT32);
             generation(&kinds[k], PALI_BFLOAT16);
+            if (!kinds[k].sliding || all[i].window == 0 || all[i].window > 7) /* it takes 7 tokens back */
+                failed_generation(&kinds[k]);
         }
         pali_model_free(model);
     }

@@ -208,6 +208,18 @@ static void test_scores(void)
     CHECK_FAILS(pali_max_sim(NULL, &queries, &pages, &error), error, PALI_ERROR_ARGUMENT, "scores is NULL");
 }
 
+/* 150 vectors a page: more than a tile, and a ragged rest; one page with nothing but negative products. */
+static void test_many_vectors(void)
+{
+    const pali_tensor *want = oracle("many", "scores");
+    float scores[12];
+    pali_error *error = NULL;
+    CHECK(want && pali_tensor_count(want) == 12);
+    CHECK_OK(pali_max_sim(scores, oracle("many", "queries"), oracle("many", "pages"), &error), error);
+    CHECK_MSG(difference(scores, want) <= 1e-4, "scores differ by %g", difference(scores, want));
+    CHECK(scores[11] < 0.0f);
+}
+
 static void test_processor(void)
 {
     pali_inputs *pages = make_pages(), *queries = make_queries(), *none = NULL;
@@ -246,6 +258,7 @@ int main(void)
     write_engine(hf);
     test_embeddings(test_scratch(), "engine");
     test_scores();
+    test_many_vectors();
     pali_inputs_free(cases);
     pali_processor_free(processor);
     return test_report("embed");

@@ -190,6 +190,14 @@ static void text(const char *fixture)
     pali_mask_text_options_init(&options);
     CHECK_OK(pali_mask_text(&drawn, mask, &options, &error), error);
     CHECK(drawn && !strchr(drawn, '\033') && count_lines(drawn) == length + 4 - 4);
+    static const int shown[] = { 0, 2, 4, 6, 8 }; /* of the nine tokens of the first picture, first and last among them */
+    for (int i = 0, next = 0; i < 9; i++) {
+        char line[32];
+        snprintf(line, sizeof line, "'<image>': %2d ", i);
+        bool is_shown = next < 5 && shown[next] == i;
+        next += is_shown;
+        CHECK_MSG((strstr(drawn, line) != NULL) == is_shown, "image token %d", i);
+    }
     CHECK((strstr(drawn, "Sliding Window Mask (6)") != NULL) == full && strstr(drawn, "Attention Matrix") != NULL);
     pali_free(drawn);
     options.row = 1;
