@@ -136,8 +136,13 @@ static pali_status apply_processor(const char *folder, pali_error **error)
         status = pali_processor_encode(processor, "a <loc0001> b", 13, &ids, &n_ids, error);
     if (status == PALI_OK)
         status = pali_processor_decode(processor, ids, n_ids, 1, &text, error);
+    pali_inputs *continuation = NULL;
+    if (status == PALI_OK)
+        status = pali_processor_apply_continuation(&continuation, processor, " and so on", error);
+    CHECK((continuation == NULL) == (status != PALI_OK));
     pali_free(text);
     pali_free(ids);
+    pali_inputs_free(continuation);
     pali_inputs_free(inputs);
     pali_image_free(image);
     pali_processor_free(processor);

@@ -265,6 +265,32 @@ static void test_references(void)
     pali_processor_free(NULL);
 }
 
+/* A text as it stands: the ids that encode gives, causal, and nothing else. */
+static void test_continuation(void)
+{
+    static const char text[] = " and a cat<loc0001>";
+    pali_inputs *inputs = NULL, *none = NULL;
+    pali_error *error = NULL;
+    int64_t *ids = NULL;
+    size_t n = 0;
+
+    CHECK_OK(pali_processor_encode(config_only, text, strlen(text), &ids, &n, &error), error);
+    CHECK_OK(pali_processor_apply_continuation(&inputs, config_only, text, &error), error);
+    const pali_tensor *row = pali_inputs_get(inputs, "input_ids"), *types = pali_inputs_get(inputs, "token_type_ids");
+    CHECK(pali_inputs_count(inputs) == 3 && row && row->rank == 2 && row->shape[0] == 1 && row->shape[1] == (int64_t)n);
+    CHECK(n > 2 && !memcmp(row->data, ids, n * sizeof *ids) && ((const int64_t *)types->data)[n - 1] == 1);
+    CHECK(((const int64_t *)pali_inputs_get(inputs, "attention_mask")->data)[0] == 1);
+    CHECK_FAILS(pali_processor_apply_continuation(&none, config_only, "", &error), error, PALI_ERROR_ARGUMENT, "no text");
+    CHECK_FAILS(pali_processor_apply_continuation(&none, config_only, "a <image>", &error), error, PALI_ERROR_ARGUMENT,
+                "<image>");
+    CHECK_FAILS(pali_processor_apply_continuation(&none, config_only, NULL, &error), error, PALI_ERROR_ARGUMENT,
+                "text is NULL");
+    CHECK_FAILS(pali_processor_apply_continuation(&none, config_only, "\xff", &error), error, PALI_ERROR_ARGUMENT, "UTF-8");
+    CHECK(none == NULL);
+    pali_free(ids);
+    pali_inputs_free(inputs);
+}
+
 int main(void)
 {
     load_all();
@@ -273,6 +299,7 @@ int main(void)
     test_counts();
     test_text();
     test_references();
+    test_continuation();
     for (int i = 0; i < 4; i++)
         pali_image_free(pictures[i]);
     pali_inputs_free(cases);
