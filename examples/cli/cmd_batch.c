@@ -36,16 +36,6 @@ struct rows {
     size_t n, n_paths;
 };
 
-static size_t count_placed(const char *prompt)
-{
-    size_t n = 0;
-    while ((prompt = strstr(prompt, "<image>")) != NULL) {
-        prompt++;
-        n++;
-    }
-    return n;
-}
-
 /* A prompt that places its pictures must place all of them. */
 static bool check_line(const struct batch_line *line)
 {
@@ -94,12 +84,9 @@ static bool gather(struct rows *rows, const struct batch_line *lines, size_t n)
 
 static void print_rows(const pali_generation *generation, const struct rows *rows)
 {
-    static const char *const reasons[] = { [PALI_FINISH_EOS] = "eos", [PALI_FINISH_LENGTH] = "length",
-                                           [PALI_FINISH_CANCELLED] = "cancelled" };
     for (int64_t row = 0; row < pali_generation_rows(generation); row++) {
-        size_t n_ids = 0, reason = (size_t)pali_generation_finish_reason(generation, row);
+        size_t n_ids = 0;
         const int64_t *ids = pali_generation_token_ids(generation, row, &n_ids);
-        const char *name = reason < sizeof reasons / sizeof reasons[0] ? reasons[reason] : NULL;
         fputs("{\"prompt\": ", stdout);
         json_write_text(rows->prompts[row]);
         fputs(", \"text\": ", stdout);
@@ -107,7 +94,7 @@ static void print_rows(const pali_generation *generation, const struct rows *row
         fputs(", \"token_ids\": ", stdout);
         json_write_ids(ids, n_ids);
         fputs(", \"finish_reason\": ", stdout);
-        json_write_text(name);
+        json_write_text(finish_reason_name(pali_generation_finish_reason(generation, row)));
         puts("}");
     }
     fflush(stdout);

@@ -24,53 +24,10 @@ struct detections {
     bool list_counts;
 };
 
-/* All of `file`, NUL-terminated; NULL after having said what is wrong. */
-static char *read_all(FILE *file, const char *name)
-{
-    size_t size = 0, capacity = 1 << 16;
-    char *text = malloc(capacity);
-    while (text && !feof(file) && !ferror(file)) {
-        size += fread(text + size, 1, capacity - 1 - size, file);
-        if (size + 1 < capacity)
-            continue;
-        char *larger = capacity < READ_LIMIT ? realloc(text, capacity * 2) : NULL;
-        if (!larger)
-            break;
-        text = larger;
-        capacity *= 2;
-    }
-    if (!text || !feof(file) || ferror(file)) {
-        report_text("cannot read %s%s", name, ferror(file) ? "" : ": it is too long");
-        free(text);
-        return NULL;
-    }
-    text[size] = '\0';
-    if (strlen(text) != size) {
-        report_text("%s has a NUL at byte %zu, a text was expected", name, strlen(text));
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
-static char *read_file(const char *path)
-{
-    if (strcmp(path, "-") == 0)
-        return read_all(stdin, "standard input");
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        report_text("cannot open '%s': %s", path, strerror(errno));
-        return NULL;
-    }
-    char *text = read_all(file, path);
-    fclose(file);
-    return text;
-}
-
 /* Without a line end that only ends the last line. */
 static char *read_answer(const struct detections *detections)
 {
-    char *text = detections->text ? strdup(detections->text) : read_all(stdin, "standard input");
+    char *text = detections->text ? strdup(detections->text) : read_text_file("-");
     if (!text && detections->text)
         report_text("out of memory");
     if (text && !detections->text && *text && text[strlen(text) - 1] == '\n')
@@ -129,7 +86,7 @@ static pali_status print_text(const struct detections *detections, const char *j
 static int work(const struct detections *detections, pali_image *image)
 {
     pali_error *error = NULL;
-    char *text = detections->encode ? read_file(detections->encode) : read_answer(detections);
+    char *text = detections->encode ? read_text_file(detections->encode) : read_answer(detections);
     if (!text)
         return EXIT_FAILED;
     pali_status status = detections->encode ? print_text(detections, text, &error) : print_json(detections, text,

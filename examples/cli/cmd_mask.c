@@ -185,14 +185,6 @@ static int show_mask(const struct mask *mask)
     return status;
 }
 
-static int64_t count_placed(const char *prompt)
-{
-    int64_t n = 0;
-    for (const char *at = prompt; (at = strstr(at, "<image>")) != NULL; at += strlen("<image>"))
-        n++;
-    return n;
-}
-
 int cmd_mask(int argc, char **argv)
 {
     struct mask mask = { .layer = -1, .tokens_per_image = TOKENS_PER_IMAGE };
@@ -224,6 +216,6 @@ int cmd_mask(int argc, char **argv)
     if (mask.output && mask.tokens_per_image != TOKENS_PER_IMAGE)
         return usage_error(&usage, "--tokens-per-image is of the text: a picture shows all tokens");
     if (mask.n_images == 0)
-        mask.n_images = count_placed(mask.prompt) ? count_placed(mask.prompt) : 1;
+        mask.n_images = count_placed(mask.prompt) ? (int64_t)count_placed(mask.prompt) : 1;
     return show_mask(&mask);
 }

@@ -43,6 +43,12 @@ char *split_adapter(const char *text, double *scale);
 
 /* The adapter of that argument, or none for NULL; EXIT_DONE, or EXIT_FAILED after having said what is wrong. */
 int open_adapter(pali_adapter **out, double *scale, pali_model *model, const char *argument);
+/* "eos", "length", …: why an answer ended. */
+const char *finish_reason_name(pali_finish_reason reason);
+
+/* How often a prompt says <image>. */
+size_t count_placed(const char *prompt);
+
 /* The text of the file `path`, "-" being standard input (free); NULL after having said what is wrong. */
 char *read_text_file(const char *path);
 

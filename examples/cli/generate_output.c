@@ -15,7 +15,7 @@ static void print_number(double value)
         fputs("null", stdout);
 }
 
-static const char *reason_name(pali_finish_reason reason)
+const char *finish_reason_name(pali_finish_reason reason)
 {
     switch (reason) {
     case PALI_FINISH_EOS:
@@ -66,7 +66,7 @@ static void print_details(const struct shown *shown, int64_t row)
     const double *logprobs = pali_generation_logprobs(shown->answer, row, &n);
     double score = pali_generation_score(shown->answer, row);
 
-    printf(", \"finish_reason\": \"%s\"", reason_name(pali_generation_finish_reason(shown->answer, row)));
+    printf(", \"finish_reason\": \"%s\"", finish_reason_name(pali_generation_finish_reason(shown->answer, row)));
     if (!isnan(score)) {
         fputs(", \"score\": ", stdout);
         print_number(score);

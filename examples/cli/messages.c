@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Files of text, and messages to a prompt. */
+/* Files of text, messages to a prompt, and what a prompt says of its pictures. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,4 +61,12 @@ char *render_prompt(const pali_processor *processor, const char *path)
     pali_chat_options options = PALI_CHAT_OPTIONS_INIT;
     options.add_generation_prompt = 1;
     return render_messages(processor, path, &options);
+}
+
+size_t count_placed(const char *prompt)
+{
+    size_t n = 0;
+    for (const char *at = prompt; (at = strstr(at, "<image>")) != NULL; at += strlen("<image>"))
+        n++;
+    return n;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/options.h"
 #include "generate/logprobs.h"
 
 static pali_status answer_init(struct pali__answer *answer, int64_t max_new_tokens, bool with_logprobs, int64_t n_top,
@@ -206,16 +207,8 @@ void pali_timing_init(pali_timing *timing)
 
 pali_status pali_generation_timing(const pali_generation *generation, pali_timing *timing, pali_error **error)
 {
-    size_t given_size;
-
     if (!generation || !timing)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_generation_timing: %s is NULL",
                           generation ? "timing" : "generation");
-    given_size = timing->struct_size;
-    if (given_size < sizeof given_size)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_timing.struct_size is %zu; set it with PALI_TIMING_INIT",
-                          given_size);
-    memcpy(timing, &generation->timing, given_size < sizeof *timing ? given_size : sizeof *timing);
-    timing->struct_size = given_size;
-    return PALI_OK;
+    return pali__options_give(timing, &generation->timing, sizeof generation->timing, "pali_timing", error);
 }

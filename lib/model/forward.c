@@ -206,18 +206,12 @@ static pali_status take_features(struct forward *forward, struct pali__feature_r
     const pali_image_features *features = forward->options.features;
     const pali_tensor *pixels = pali_inputs_get(forward->inputs, "pixel_values");
 
-    if (features && features->model != forward->model)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "the image features belong to another model");
     if (!features && pixels) {
         TRY(compute_features(forward, pixels, error));
         features = forward->own_features;
     }
     forward->features = features;
-    *rows = (struct pali__feature_rows){ 0 };
-    if (features)
-        *rows = (struct pali__feature_rows){ .rows = features->data,
-                                             .count = features->tensor.shape[0] * features->tensor.shape[1] };
-    return PALI_OK;
+    return pali__image_features_take(rows, NULL, forward->model, features, NULL, NULL, error);
 }
 
 /* ---- the pass ---- */
