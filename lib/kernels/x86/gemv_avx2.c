@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Products of a few rows with a matrix. One row of weights after the other, with four vectors of sums, streams
- * faster than several rows side by side. A row of x gets the same sums whatever other rows come with it.
- */
+/* Products of a few rows with a matrix (dot_rows_tmpl.h), and conversions, for AVX2. */
 #include "kernels/variants.h"
 
 #include <string.h>
 
 #include "kernels/x86/vector_avx2.h"
 
-enum { N_SUMS = 4, LANES = 8 };
+enum { LANES = 8 };
 
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 4") /* the sums live in registers only if their indices are constants */
+#define TILE_OUTPUTS 3
+
+typedef __m256 vector;
+#define vector_zero _mm256_setzero_ps
+#define vector_load _mm256_loadu_ps
+#define vector_load_first(x, n) _mm256_maskload_ps(x, first_lanes(n))
+#define vector_add _mm256_add_ps
+#define vector_multiply_add _mm256_fmadd_ps
+#define vector_sum sum_lanes
+
+#include "kernels/dot_rows_tmpl.h"
 
 /* Eight values of each type of weight. */
 INLINE __m256 load_f32(const float *w)
@@ -31,68 +37,28 @@ INLINE __m256 load_f16(const uint16_t *w)
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)w));
 }
 
-/* y[r] = Σ x[r, k]·w[k] for n_x rows, a constant; then the kernel, which takes the rows of x in pairs: the second
- * pair finds the row of weights in the cache. */
-#define DEFINE_DOT_ROWS(name, type, load)                                                                              \
-    INLINE void name##_row(float *y, int64_t y_stride, const float *x, int64_t x_stride, const int n_x, const type *w, \
-                           int64_t n)                                                                                  \
-    {                                                                                                                  \
-        __m256 sums[2][N_SUMS];                                                                                        \
-        UNROLL                                                                                                         \
-        for (int r = 0; r < n_x; r++) {                                                                                \
-            UNROLL                                                                                                     \
-            for (int s = 0; s < N_SUMS; s++)                                                                           \
-                sums[r][s] = _mm256_setzero_ps();                                                                      \
-        }                                                                                                              \
-        int64_t k = 0;                                                                                                 \
-        for (; k + N_SUMS * LANES <= n; k += N_SUMS * LANES) {                                                         \
-            UNROLL                                                                                                     \
-            for (int s = 0; s < N_SUMS; s++) {                                                                         \
-                __m256 weights = load(w + k + s * LANES);                                                              \
-                UNROLL                                                                                                 \
-                for (int r = 0; r < n_x; r++)                                                                          \
-                    sums[r][s] = _mm256_fmadd_ps(weights, _mm256_loadu_ps(x + r * x_stride + k + s * LANES),           \
-                                                 sums[r][s]);                                                          \
-            }                                                                                                          \
-        }                                                                                                              \
-        for (; k + LANES <= n; k += LANES) {                                                                           \
-            __m256 weights = load(w + k);                                                                              \
-            UNROLL                                                                                                     \
-            for (int r = 0; r < n_x; r++)                                                                              \
-                sums[r][0] = _mm256_fmadd_ps(weights, _mm256_loadu_ps(x + r * x_stride + k), sums[r][0]);              \
-        }                                                                                                              \
-        if (k < n) {                                                                                                   \
-            type tail[LANES] = {0};                                                                                    \
-            memcpy(tail, w + k, (size_t)(n - k) * sizeof *w);                                                          \
-            __m256 weights = load(tail);                                                                               \
-            UNROLL                                                                                                     \
-            for (int r = 0; r < n_x; r++) {                                                                            \
-                __m256 in = _mm256_maskload_ps(x + r * x_stride + k, first_lanes(n - k));                              \
-                sums[r][1] = _mm256_fmadd_ps(weights, in, sums[r][1]);                                                 \
-            }                                                                                                          \
-        }                                                                                                              \
-        UNROLL                                                                                                         \
-        for (int r = 0; r < n_x; r++)                                                                                  \
-            y[r * y_stride] = sum_lanes(_mm256_add_ps(_mm256_add_ps(sums[r][0], sums[r][1]),                           \
-                                                      _mm256_add_ps(sums[r][2], sums[r][3])));                         \
-    }                                                                                                                  \
-                                                                                                                       \
-    void name(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t n_x, const void *w,                \
-              int64_t w_stride, int64_t n_w, int64_t n)                                                                \
-    {                                                                                                                  \
-        for (int64_t j = 0; j < n_w; j++) {                                                                            \
-            const type *row = (const type *)w + j * w_stride;                                                          \
-            int64_t r = 0;                                                                                             \
-            for (; r + 2 <= n_x; r += 2)                                                                               \
-                name##_row(y + r * y_stride + j, y_stride, x + r * x_stride, x_stride, 2, row, n);                     \
-            if (r < n_x)                                                                                               \
-                name##_row(y + r * y_stride + j, y_stride, x + r * x_stride, x_stride, 1, row, n);                     \
-        }                                                                                                              \
-    }
+INLINE __m256 load_first_f32(const float *w, int64_t n)
+{
+    return _mm256_maskload_ps(w, first_lanes(n));
+}
 
-DEFINE_DOT_ROWS(pali__dot_rows_f32_avx2, float, load_f32)
-DEFINE_DOT_ROWS(pali__dot_rows_bf16_avx2, uint16_t, load_bf16)
-DEFINE_DOT_ROWS(pali__dot_rows_f16_avx2, uint16_t, load_f16)
+INLINE __m256 load_first_bf16(const uint16_t *w, int64_t n)
+{
+    uint16_t values[LANES] = {0};
+    memcpy(values, w, (size_t)n * sizeof *w);
+    return load_bf16(values);
+}
+
+INLINE __m256 load_first_f16(const uint16_t *w, int64_t n)
+{
+    uint16_t values[LANES] = {0};
+    memcpy(values, w, (size_t)n * sizeof *w);
+    return load_f16(values);
+}
+
+DEFINE_DOT_ROWS(pali__dot_rows_f32_avx2, float, load_f32, load_first_f32)
+DEFINE_DOT_ROWS(pali__dot_rows_bf16_avx2, uint16_t, load_bf16, load_first_bf16)
+DEFINE_DOT_ROWS(pali__dot_rows_f16_avx2, uint16_t, load_f16, load_first_f16)
 
 void pali__widen_bf16_avx2(float *y, const uint16_t *x, int64_t n)
 {

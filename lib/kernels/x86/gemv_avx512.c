@@ -1,104 +1,67 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Products of a few rows with a matrix: as gemv_avx2.c, but with the registers for four rows of x at once. A row of x
- * gets the same sums whatever other rows come with it.
- */
+/* Products of a few rows with a matrix (dot_rows_tmpl.h), and conversions, for AVX-512. */
 #include "kernels/variants.h"
 
 #include "kernels/x86/vector_avx512.h"
 
-enum { N_SUMS = 4 };
+#define TILE_OUTPUTS 6
 
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 4") /* the sums live in registers only if their indices are constants */
+typedef __m512 vector;
+#define vector_zero _mm512_setzero_ps
+#define vector_load _mm512_loadu_ps
+#define vector_load_first(x, n) _mm512_maskz_loadu_ps(lanes_of(n), x)
+#define vector_add _mm512_add_ps
+#define vector_multiply_add _mm512_fmadd_ps
+#define vector_sum _mm512_reduce_add_ps
 
-/* Sixteen values of each type of weight; lanes outside the mask are not read and become 0. */
-INLINE __m512 load_f32(__mmask16 lanes, const float *w)
+#include "kernels/dot_rows_tmpl.h"
+
+/* The first n ≤ 16 values of each type of weight; lanes behind them are not read and become 0. */
+INLINE __m512 load_first_f32(const float *w, int64_t n)
 {
-    return _mm512_maskz_loadu_ps(lanes, w);
+    return _mm512_maskz_loadu_ps(lanes_of(n), w);
 }
 
-INLINE __m512 load_bf16(__mmask16 lanes, const uint16_t *w)
+INLINE __m512 load_first_bf16(const uint16_t *w, int64_t n)
 {
-    __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, w));
+    __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes_of(n), w));
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
-INLINE __m512 load_f16(__mmask16 lanes, const uint16_t *w)
+INLINE __m512 load_first_f16(const uint16_t *w, int64_t n)
 {
-    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, w));
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes_of(n), w));
 }
 
-/* y[r] = Σ x[r, k]·w[k] for n_x rows, a constant; then the kernel. */
-#define DEFINE_DOT_ROWS(name, type, load)                                                                              \
-    INLINE void name##_row(float *y, int64_t y_stride, const float *x, int64_t x_stride, const int n_x, const type *w, \
-                           int64_t n)                                                                                  \
-    {                                                                                                                  \
-        __m512 sums[PALI__DOT_ROWS_MAX][N_SUMS];                                                                       \
-        UNROLL                                                                                                         \
-        for (int r = 0; r < n_x; r++) {                                                                                \
-            UNROLL                                                                                                     \
-            for (int s = 0; s < N_SUMS; s++)                                                                           \
-                sums[r][s] = _mm512_setzero_ps();                                                                      \
-        }                                                                                                              \
-        int64_t k = 0;                                                                                                 \
-        for (; k + N_SUMS * LANES <= n; k += N_SUMS * LANES) {                                                         \
-            UNROLL                                                                                                     \
-            for (int s = 0; s < N_SUMS; s++) {                                                                         \
-                __m512 weights = load((__mmask16)0xffff, w + k + s * LANES);                                           \
-                UNROLL                                                                                                 \
-                for (int r = 0; r < n_x; r++)                                                                          \
-                    sums[r][s] = _mm512_fmadd_ps(weights, _mm512_loadu_ps(x + r * x_stride + k + s * LANES),           \
-                                                 sums[r][s]);                                                          \
-            }                                                                                                          \
-        }                                                                                                              \
-        for (; k < n; k += LANES) {                                                                                    \
-            __mmask16 lanes = lanes_of(n - k);                                                                         \
-            __m512 weights = load(lanes, w + k);                                                                       \
-            UNROLL                                                                                                     \
-            for (int r = 0; r < n_x; r++)                                                                              \
-                sums[r][0] = _mm512_fmadd_ps(weights, _mm512_maskz_loadu_ps(lanes, x + r * x_stride + k), sums[r][0]); \
-        }                                                                                                              \
-        UNROLL                                                                                                         \
-        for (int r = 0; r < n_x; r++)                                                                                  \
-            y[r * y_stride] = _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sums[r][0], sums[r][1]),                \
-                                                                 _mm512_add_ps(sums[r][2], sums[r][3])));              \
-    }                                                                                                                  \
-                                                                                                                       \
-    void name(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t n_x, const void *w,                \
-              int64_t w_stride, int64_t n_w, int64_t n)                                                                \
-    {                                                                                                                  \
-        for (int64_t j = 0; j < n_w; j++) {                                                                            \
-            const type *row = (const type *)w + j * w_stride;                                                          \
-            if (n_x == 1)                                                                                              \
-                name##_row(y + j, y_stride, x, x_stride, 1, row, n);                                                   \
-            else if (n_x == 2)                                                                                         \
-                name##_row(y + j, y_stride, x, x_stride, 2, row, n);                                                   \
-            else if (n_x == 3)                                                                                         \
-                name##_row(y + j, y_stride, x, x_stride, 3, row, n);                                                   \
-            else if (n_x == 4)                                                                                         \
-                name##_row(y + j, y_stride, x, x_stride, 4, row, n);                                                   \
-        }                                                                                                              \
-    }
+INLINE __m512 load_f32(const float *w)
+{
+    return load_first_f32(w, LANES);
+}
 
-DEFINE_DOT_ROWS(pali__dot_rows_f32_avx512, float, load_f32)
-DEFINE_DOT_ROWS(pali__dot_rows_bf16_avx512, uint16_t, load_bf16)
-DEFINE_DOT_ROWS(pali__dot_rows_f16_avx512, uint16_t, load_f16)
+INLINE __m512 load_bf16(const uint16_t *w)
+{
+    return load_first_bf16(w, LANES);
+}
+
+INLINE __m512 load_f16(const uint16_t *w)
+{
+    return load_first_f16(w, LANES);
+}
+
+DEFINE_DOT_ROWS(pali__dot_rows_f32_avx512, float, load_f32, load_first_f32)
+DEFINE_DOT_ROWS(pali__dot_rows_bf16_avx512, uint16_t, load_bf16, load_first_bf16)
+DEFINE_DOT_ROWS(pali__dot_rows_f16_avx512, uint16_t, load_f16, load_first_f16)
 
 void pali__widen_bf16_avx512(float *y, const uint16_t *x, int64_t n)
 {
-    for (int64_t i = 0; i < n; i += LANES) {
-        __mmask16 lanes = lanes_of(n - i);
-        _mm512_mask_storeu_ps(y + i, lanes, load_bf16(lanes, x + i));
-    }
+    for (int64_t i = 0; i < n; i += LANES)
+        _mm512_mask_storeu_ps(y + i, lanes_of(n - i), load_first_bf16(x + i, n - i));
 }
 
 void pali__widen_f16_avx512(float *y, const uint16_t *x, int64_t n)
 {
-    for (int64_t i = 0; i < n; i += LANES) {
-        __mmask16 lanes = lanes_of(n - i);
-        _mm512_mask_storeu_ps(y + i, lanes, load_f16(lanes, x + i));
-    }
+    for (int64_t i = 0; i < n; i += LANES)
+        _mm512_mask_storeu_ps(y + i, lanes_of(n - i), load_first_f16(x + i, n - i));
 }
 
 void pali__narrow_bf16_avx512(uint16_t *y, const float *x, int64_t n)
