@@ -33,7 +33,7 @@ typedef struct pali_embed_options {
     pali_pooling pooling;      /**< default PALI_POOLING_NONE */
     int32_t normalize;         /**< 1: every vector to length 1; 0: as they are; -1 (default): 1 with a projection */
     int32_t skip_projection;   /**< 1: the hidden states themselves, also of a checkpoint that has a projection */
-    int32_t reserved0;
+    int32_t threads;           /**< for this call; 0 (default): the model's number */
     pali_progress_fn progress; /**< called between layers, may cancel; may be NULL */
     void *progress_user;
     const pali_adapter *adapter; /**< LoRA adapter for this pass, or NULL */

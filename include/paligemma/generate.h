@@ -135,14 +135,16 @@ typedef struct pali_generate_options {
     const pali_adapter *adapter;         /**< LoRA adapter to answer with, or NULL. Given features and cached tokens
                                               that another adapter made are taken as they are */
     double adapter_scale;                /**< times the adapter's own scale; default 1 */
-    uint64_t reserved[8];
+    int32_t threads;                     /**< for this call; 0 (default): the model's number. Answers do not depend on it */
+    int32_t reserved0;
+    uint64_t reserved[7];
 } pali_generate_options;
 
 /* The order is that of the fields; what is not named is 0 or NULL. */
 #define PALI_GENERATE_OPTIONS_INIT                                                                                     \
     { sizeof(pali_generate_options), 0, 0.0, 0, 0.0, 0, 0, NULL, NULL, NULL, NULL, NULL,                               \
       0.0, 0.0, 0.0, 0.0, 0.0, 0, NULL, 0, NULL, 0, NULL, 0, 0, NULL, 0, NULL, 0,                                      \
-      0, 0, 1.0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 1.0, { 0, 0, 0, 0, 0, 0, 0, 0 } }
+      0, 0, 1.0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 1.0, 0, 0, { 0, 0, 0, 0, 0, 0, 0 } }
 PALI_API void pali_generate_options_init(pali_generate_options *options);
 
 /** The answers to a batch. Immutable. */

@@ -22,7 +22,8 @@ typedef struct pali_model pali_model;
 typedef struct pali_model_options {
     size_t struct_size;
     pali_dtype dtype;           /**< PALI_FLOAT32 or PALI_BFLOAT16; 0 (default): bfloat16 for bfloat16 files, else float32 */
-    int32_t threads;            /**< 0 (default): OpenMP's own number */
+    int32_t threads;            /**< 0 (default): OpenMP's own number. Results do not depend on it; every call may
+                                     have its own */
     pali_progress_fn progress;  /**< "load", after each tensor; may cancel; may be NULL */
     void *progress_user;
     const char *const *adapters;  /**< PEFT LoRA directories (adapter.h) to add to the weights while loading */
@@ -68,11 +69,13 @@ typedef struct pali_image_features_options {
     double adapter_scale;        /**< times the adapter's own scale; default 1 */
     pali_progress_fn progress;   /**< "image", between layers; may cancel; may be NULL */
     void *progress_user;
-    uint64_t reserved[4];
+    int32_t threads;             /**< for this call; 0 (default): the model's number */
+    int32_t reserved0;
+    uint64_t reserved[3];
 } pali_image_features_options;
 
 #define PALI_IMAGE_FEATURES_OPTIONS_INIT                                                                               \
-    { sizeof(pali_image_features_options), NULL, 1.0, NULL, NULL, { 0, 0, 0, 0 } }
+    { sizeof(pali_image_features_options), NULL, 1.0, NULL, NULL, 0, 0, { 0, 0, 0 } }
 PALI_API void pali_image_features_options_init(pali_image_features_options *options);
 
 /**
@@ -199,12 +202,14 @@ typedef struct pali_forward_options {
     const pali_adapter *adapter;         /**< LoRA adapter for this pass, or NULL. Features and cached tokens that
                                               another adapter made are taken as they are */
     double adapter_scale;                /**< times the adapter's own scale; default 1 */
-    uint64_t reserved[8];
+    int32_t threads;                     /**< for this pass; 0 (default): the model's number. Results do not depend on it */
+    int32_t reserved0;
+    uint64_t reserved[7];
 } pali_forward_options;
 
 #define PALI_FORWARD_OPTIONS_INIT                                                                                      \
     { sizeof(pali_forward_options), NULL, NULL, 0, NULL, 0, -1, 0, 0, NULL, NULL, -1, NULL, 0, NULL, 0, 0, 0, NULL,    \
-      1.0, { 0, 0, 0, 0, 0, 0, 0, 0 } }
+      1.0, 0, 0, { 0, 0, 0, 0, 0, 0, 0 } }
 PALI_API void pali_forward_options_init(pali_forward_options *options);
 
 /** What a forward pass returns. Immutable. */

@@ -23,7 +23,7 @@ typedef struct pali_score_options {
     const pali_image_features *features; /**< instead of pixel_values, or NULL */
     int32_t without_eos;                 /**< 1: texts are scored as they are; 0 (default): with <eos> behind them, so
                                               that "a cat" is the answer and not only its beginning */
-    int32_t reserved0;
+    int32_t threads;                     /**< for this call; 0 (default): the model's number */
     pali_progress_fn progress;           /**< "image", "prefill" and "score"; may cancel; may be NULL */
     void *progress_user;
     const pali_adapter *adapter;         /**< LoRA adapter to score with, or NULL */

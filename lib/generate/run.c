@@ -37,7 +37,7 @@ static bool wants_logprobs(const struct pali__run *run)
 static pali_status take_features(struct pali__run *run, pali_error **error)
 {
     struct pali__vision_run how = { .adapter = run->options.adapter, .adapter_scale = run->options.adapter_scale,
-                                    .watch = &run->watch };
+                                    .watch = &run->watch, .threads = run->options.threads };
     double start = pali__run_seconds();
 
     TRY(pali__image_features_take(&run->features, &run->own_features, run->model, run->options.features,
@@ -65,11 +65,11 @@ static pali_status make_room(struct pali__run *run, pali_error **error)
     /* Beams are searched prompt by prompt, in the same rows. */
     TRY(pali__caller_cache_take(&run->cache, run->model, &run->options, &run->prompts,
                                 pali_inputs_get(run->inputs, "token_type_ids") != NULL, error));
-    TRY(pali__steps_init(&run->steps, run->model, run->cache.cache ? &run->cache.cache->kv : NULL,
+    TRY(pali__steps_init(&run->steps, run->model, run->options.threads, run->cache.cache ? &run->cache.cache->kv : NULL,
                          beams > 1 ? beams : n_answers, run->prompts.longest,
                          run->prompts.longest + run->options.max_new_tokens, run->width, error));
     TRY(pali__lora_begin(&run->steps.pass.lora, run->options.adapter, run->options.adapter_scale, run->model,
-                         run->steps.pass.max_rows, error));
+                         &run->steps.pass.compute, run->steps.pass.max_rows, error));
     TRY(pali__guide_init(&run->guide, &run->options, n_answers, run->model->settings->text.vocab_size, error));
     if (beams > 1)
         TRY(pali__beam_search_create(&run->beams, &run->steps, &run->options, &run->chooser.processors, &run->stops,

@@ -81,7 +81,8 @@ static pali_status check_suffix(struct scoring *scoring, size_t index, pali_erro
 static pali_status take_features(struct scoring *scoring, pali_error **error)
 {
     struct pali__vision_run how = { .adapter = scoring->options.adapter,
-                                    .adapter_scale = scoring->options.adapter_scale, .watch = &scoring->watch };
+                                    .adapter_scale = scoring->options.adapter_scale, .watch = &scoring->watch,
+                                    .threads = scoring->options.threads };
 
     TRY(pali__image_features_take(&scoring->features, &scoring->own_features, scoring->model, scoring->options.features,
                                   pali_inputs_get(scoring->inputs, "pixel_values"), &how, error));
@@ -104,10 +105,10 @@ static pali_status prepare(struct scoring *scoring, pali_error **error)
     rows = scoring->pass_tokens;
     prompt = scoring->prompts.longest;
     TRY(take_features(scoring, error));
-    TRY(pali__steps_init(&scoring->steps, scoring->model, NULL, 1, prompt > rows ? prompt : rows, prompt + rows,
+    TRY(pali__steps_init(&scoring->steps, scoring->model, scoring->options.threads, NULL, 1, prompt > rows ? prompt : rows, prompt + rows,
                          LOGITS_AT_A_TIME, error));
     TRY(pali__lora_begin(&scoring->steps.pass.lora, scoring->options.adapter, scoring->options.adapter_scale,
-                         scoring->model, scoring->steps.pass.max_rows, error));
+                         scoring->model, &scoring->steps.pass.compute, scoring->steps.pass.max_rows, error));
     scoring->sequences = pali__calloc(n, sizeof *scoring->sequences);
     scoring->targets = pali__calloc((size_t)rows, sizeof *scoring->targets);
     scoring->ids = pali__calloc((size_t)rows, sizeof *scoring->ids);

@@ -4,8 +4,8 @@
 #include "core/memory.h"
 #include "model/model_cache.h"
 
-pali_status pali__steps_init(struct pali__steps *steps, const pali_model *model, struct pali__kv *kv, int64_t rows,
-                             int64_t longest, int64_t capacity, int64_t width, pali_error **error)
+pali_status pali__steps_init(struct pali__steps *steps, const pali_model *model, int32_t threads, struct pali__kv *kv,
+                             int64_t rows, int64_t longest, int64_t capacity, int64_t width, pali_error **error)
 {
     const struct pali__text_config *config = &model->settings->text;
     struct pali__kv_layout layout = pali__cache_layout(model);
@@ -22,7 +22,7 @@ pali_status pali__steps_init(struct pali__steps *steps, const pali_model *model,
     if (!kv)
         status = pali__kv_init(&steps->own_kv, rows, &layout, error);
     if (status == PALI_OK)
-        status = pali__pass_init(&steps->pass, model, steps->kv, longest > most ? longest : most, error);
+        status = pali__pass_init(&steps->pass, model, threads, steps->kv, longest > most ? longest : most, error);
     steps->logits = pali__aligned_malloc(logits_size);
     steps->gathered = pali__aligned_malloc((size_t)(most * config->hidden_size) * sizeof(float));
     steps->sequences = pali__calloc((size_t)rows, sizeof *steps->sequences);

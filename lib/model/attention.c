@@ -65,7 +65,7 @@ static void attend_tokens(const struct pali__pass *pass, struct pali__attention 
     attention.q_start += first;
     attention.n_queries = end - first;
     attention.n_keys = n_keys;
-    pali__attend(&pass->model->compute, &attention);
+    pali__attend(&pass->compute, &attention);
 }
 
 /* Padding at either end is left out of what the real tokens do, so that it leaves no trace in their last bits. */
@@ -90,7 +90,7 @@ static void attend_one_by_one(const struct pali__pass *pass, struct pali__attent
     attention.n_queries = 1;
     attention.n_keys = attention.q_start + 1;
     for (int64_t i = 0; i < n; i++) {
-        pali__attend(&pass->model->compute, &attention);
+        pali__attend(&pass->compute, &attention);
         attention.q += attention.q_stride;
         attention.out += attention.out_stride;
         attention.q_start++;
@@ -106,8 +106,8 @@ static void round_keys(struct pali__pass *pass)
 
     if (!pass->kv || pass->kv->layout.dtype != PALI_BFLOAT16)
         return;
-    pali__round_to_bf16(&pass->model->compute, pass->k, count);
-    pali__round_to_bf16(&pass->model->compute, pass->v, count);
+    pali__round_to_bf16(&pass->compute, pass->k, count);
+    pali__round_to_bf16(&pass->compute, pass->v, count);
 }
 
 void pali__pass_attend(struct pali__pass *pass, int64_t layer)
@@ -123,7 +123,7 @@ void pali__pass_attend(struct pali__pass *pass, int64_t layer)
             attention.probabilities = probabilities;
             attention.seen_heads = pass->taps.heads;
             attention.n_seen_heads = pass->taps.n_heads;
-            pali__attention_probabilities(&pass->model->compute, &attention);
+            pali__attention_probabilities(&pass->compute, &attention);
             attention.probabilities = NULL;
             probabilities += pass->taps.n_heads * attention.n_queries * attention.n_keys;
         }

@@ -31,13 +31,13 @@ static void rms_norm(struct pali__pass *pass, float *y, const float *x, const fl
 {
     const struct pali__text_config *config = text_config(pass);
 
-    pali__rms_norm(&pass->model->compute, y, x, weight, n_rows, config->hidden_size, (float)config->rms_norm_eps,
+    pali__rms_norm(&pass->compute, y, x, weight, n_rows, config->hidden_size, (float)config->rms_norm_eps,
                    config->norm_offset);
 }
 
 static void rope(struct pali__pass *pass, float *x, int64_t n_heads)
 {
-    pali__rope(&pass->model->compute, x, pass->positions, pass->n_rows, n_heads, text_config(pass)->head_dim,
+    pali__rope(&pass->compute, x, pass->positions, pass->n_rows, n_heads, text_config(pass)->head_dim,
                pass->model->network.decoder.rotary);
 }
 
@@ -45,9 +45,9 @@ static void rope(struct pali__pass *pass, float *x, int64_t n_heads)
 static void activate(struct pali__pass *pass, float *gate, const float *up, int64_t count)
 {
     if (text_config(pass)->activation == PALI__SILU)
-        pali__silu_mul(&pass->model->compute, gate, up, count);
+        pali__silu_mul(&pass->compute, gate, up, count);
     else
-        pali__gelu_mul(&pass->model->compute, gate, up, count);
+        pali__gelu_mul(&pass->compute, gate, up, count);
 }
 
 /* h += W·x, or h += norm(W·x) where the family norms a part's output (`norm` is not NULL); then `product`, of
@@ -59,7 +59,7 @@ static pali_status add_to_residual(struct pali__pass *pass, float *h, const floa
         return pali__pass_linear(pass, h, x, first, n_rows, w, PALI__ADD, error);
     TRY(pali__pass_linear(pass, product, x, first, n_rows, w, PALI__STORE, error));
     rms_norm(pass, product, product, norm, n_rows);
-    pali__add(&pass->model->compute, h, product, n_rows * text_config(pass)->hidden_size);
+    pali__add(&pass->compute, h, product, n_rows * text_config(pass)->hidden_size);
     return PALI_OK;
 }
 

@@ -29,8 +29,8 @@ int64_t pali_model_embedding_dim(const pali_model *model)
 }
 
 /* `e` of every token, [rows, dim], from h: [rows, hidden]. */
-static pali_status project(const pali_model *model, float *e, const float *h, int64_t n_rows, bool projects,
-                           pali_error **error)
+static pali_status project(const pali_model *model, const struct pali__compute *compute, float *e, const float *h,
+                           int64_t n_rows, bool projects, pali_error **error)
 {
     const struct pali__dense *projection = &model->network.embedding_projection;
 
@@ -38,11 +38,11 @@ static pali_status project(const pali_model *model, float *e, const float *h, in
         memcpy(e, h, (size_t)(n_rows * model->settings->text.hidden_size) * sizeof *e);
         return PALI_OK;
     }
-    size_t size = pali__linear_scratch(&model->compute, n_rows, &projection->weight);
+    size_t size = pali__linear_scratch(compute, n_rows, &projection->weight);
     void *scratch = pali__aligned_malloc(size);
     if (!scratch)
         return pali__no_memory(error, size);
-    pali_status status = pali__linear(&model->compute, e, h, n_rows, &projection->weight, projection->bias, PALI__STORE,
+    pali_status status = pali__linear(compute, e, h, n_rows, &projection->weight, projection->bias, PALI__STORE,
                                       scratch, error);
     pali__aligned_free(scratch);
     return status;
@@ -89,15 +89,17 @@ static pali_status add_embeddings(pali_outputs *out, const pali_model *model, co
     bool normalizes = options->normalize < 0 ? projects : options->normalize != 0;
     int64_t batch = state->shape[0], length = state->shape[1], n_rows = batch * length;
     int64_t dim = projects ? model->network.embedding_dim : state->shape[2];
+    struct pali__compute compute;
     float *tokens = NULL;
     pali_tensor *tensor = NULL;
 
+    TRY(pali__model_compute(&compute, model, options->threads, error));
     TRY(pali__tensor_set_add(&out->tensors, "embeddings", PALI_FLOAT32, pools ? 2 : 3,
                              pools ? (int64_t[]){ batch, dim } : (int64_t[]){ batch, length, dim }, &tensor, error));
     if (pools && !(tokens = pali__aligned_malloc((size_t)(n_rows * dim) * sizeof *tokens)))
         return pali__no_memory(error, (size_t)(n_rows * dim) * sizeof *tokens);
     float *e = pools ? tokens : tensor->data, *made = tensor->data;
-    pali_status status = project(model, e, state->data, n_rows, projects, error);
+    pali_status status = project(model, &compute, e, state->data, n_rows, projects, error);
     if (status == PALI_OK && !pools)
         zero_padding(e, mask, n_rows, dim);
     for (int64_t row = 0; status == PALI_OK && pools && row < batch; row++)
@@ -138,6 +140,7 @@ pali_status pali_embed(pali_outputs **out, pali_model *model, const pali_inputs 
     forward.progress = chosen.progress;
     forward.progress_user = chosen.progress_user;
     forward.adapter = chosen.adapter;
+    forward.threads = chosen.threads;
     forward.adapter_scale = chosen.adapter_scale;
 
     pali_outputs *made = pali__calloc(1, sizeof *made);

@@ -186,7 +186,8 @@ static pali_status take_inputs(struct forward *forward, pali_error **error)
 static pali_status compute_features(struct forward *forward, const pali_tensor *pixels, pali_error **error)
 {
     struct pali__vision_run how = { .adapter = forward->options.adapter, .watch = &forward->watch,
-                                    .adapter_scale = forward->options.adapter_scale };
+                                    .adapter_scale = forward->options.adapter_scale,
+                                    .threads = forward->options.threads };
     float **states = NULL;
     pali_status status = pali__check_pixel_values(forward->model, pixels, error);
 
@@ -367,9 +368,9 @@ static pali_status run(struct forward *forward, pali_error **error)
     TRY(take_inputs(forward, error));
     TRY(take_features(forward, &features, error));
     n_rows = forward->batch * forward->length;
-    TRY(pali__pass_init(&forward->pass, forward->model, kv, n_rows, error));
+    TRY(pali__pass_init(&forward->pass, forward->model, forward->options.threads, kv, n_rows, error));
     TRY(pali__lora_begin(&forward->pass.lora, forward->options.adapter, forward->options.adapter_scale, forward->model,
-                         n_rows, error));
+                         &forward->pass.compute, n_rows, error));
     forward->sequences = pali__calloc((size_t)forward->batch, sizeof *forward->sequences);
     if (!forward->sequences)
         return pali__no_memory(error, (size_t)forward->batch * sizeof *forward->sequences);

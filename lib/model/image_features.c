@@ -76,7 +76,8 @@ pali_status pali_model_image_features(pali_image_features **out, pali_model *mod
     *out = NULL;
     TRY(pali__options_take(&chosen, sizeof chosen, options, "pali_image_features_options", error));
     struct pali__watch watch = { chosen.progress, chosen.progress_user };
-    struct pali__vision_run run = { .adapter = chosen.adapter, .adapter_scale = chosen.adapter_scale, .watch = &watch };
+    struct pali__vision_run run = { .adapter = chosen.adapter, .adapter_scale = chosen.adapter_scale, .watch = &watch,
+                                    .threads = chosen.threads };
     return pali__image_features_compute(out, model, pixel_values, &run, error);
 }
 

@@ -206,13 +206,13 @@ int64_t pali_adapter_rank(const pali_adapter *adapter) { return adapter ? adapte
 
 /* ---- in a pass ---- */
 
-static size_t scratch_size(const pali_adapter *adapter, int64_t max_rows)
+static size_t scratch_size(const pali_adapter *adapter, const struct pali__compute *compute, int64_t max_rows)
 {
     size_t size = 0;
 
     for (size_t i = 0; i < adapter->count; i++) {
-        size_t a = pali__linear_scratch(&adapter->model->compute, max_rows, &adapter->updates[i].a);
-        size_t b = pali__linear_scratch(&adapter->model->compute, max_rows, &adapter->updates[i].b);
+        size_t a = pali__linear_scratch(compute, max_rows, &adapter->updates[i].a);
+        size_t b = pali__linear_scratch(compute, max_rows, &adapter->updates[i].b);
         size = a > size ? a : size;
         size = b > size ? b : size;
     }
@@ -220,7 +220,8 @@ static size_t scratch_size(const pali_adapter *adapter, int64_t max_rows)
 }
 
 pali_status pali__lora_begin(struct pali__lora *lora, const pali_adapter *adapter, double scale,
-                             const pali_model *model, int64_t max_rows, pali_error **error)
+                             const pali_model *model, const struct pali__compute *compute, int64_t max_rows,
+                             pali_error **error)
 {
     size_t low_size, size;
 
@@ -234,12 +235,13 @@ pali_status pali__lora_begin(struct pali__lora *lora, const pali_adapter *adapte
     if (!pali__size_product(&low_size, 3, (int64_t[]){ max_rows, adapter->max_rank, sizeof(float) }))
         return pali__fail(error, PALI_ERROR_LIMIT, "%lld rows are too many", (long long)max_rows);
     low_size = (low_size + 63) / 64 * 64;
-    size = low_size + scratch_size(adapter, max_rows);
+    size = low_size + scratch_size(adapter, compute, max_rows);
     lora->block = pali__aligned_malloc(size);
     if (!lora->block)
         return pali__no_memory(error, size);
     lora->adapter = adapter;
     lora->scale = (float)scale;
+    lora->compute = *compute;
     lora->low = lora->block;
     lora->scratch = (char *)lora->block + low_size;
     return PALI_OK;
@@ -265,7 +267,7 @@ static pali_status lower(const struct pali__lora *lora, const struct update *upd
 {
     float scale = lora->scale * update->scale;
 
-    TRY(pali__linear(&lora->adapter->model->compute, lora->low, x, n_rows, &update->a, NULL, PALI__STORE,
+    TRY(pali__linear(&lora->compute, lora->low, x, n_rows, &update->a, NULL, PALI__STORE,
                      lora->scratch, error));
     for (int64_t i = 0; i < n_rows * update->a.n_out; i++)
         lora->low[i] *= scale;
@@ -280,7 +282,7 @@ pali_status pali__lora_add(const struct pali__lora *lora, float *y, const float 
     if (!update)
         return PALI_OK;
     TRY(lower(lora, update, x, n_rows, error));
-    return pali__linear(&lora->adapter->model->compute, y, lora->low, n_rows, &update->b, NULL, PALI__ADD,
+    return pali__linear(&lora->compute, y, lora->low, n_rows, &update->b, NULL, PALI__ADD,
                         lora->scratch, error);
 }
 
@@ -297,6 +299,6 @@ void pali__lora_add_spans(const struct pali__lora *lora, float *y, const float *
         rows.data = (const char *)update->b.data +
                     (size_t)(spans[i].first * update->b.n_in) * pali_dtype_size(update->b.dtype);
         rows.n_out = spans[i].count;
-        pali__linear(&lora->adapter->model->compute, y, lora->low, 1, &rows, NULL, PALI__ADD, lora->scratch, NULL);
+        pali__linear(&lora->compute, y, lora->low, 1, &rows, NULL, PALI__ADD, lora->scratch, NULL);
     }
 }

@@ -27,6 +27,7 @@ pali_status pali__lora_match(const struct pali__lora_file *file, const struct pa
 struct pali__lora {
     const pali_adapter *adapter; /* NULL: none */
     float scale;                 /* the caller's factor */
+    struct pali__compute compute;
     float *low;                  /* [max_rows, largest rank]: A·x */
     void *scratch;
     void *block;
@@ -34,7 +35,8 @@ struct pali__lora {
 
 /* Makes room for products of up to `max_rows` rows; with a NULL adapter nothing is allocated and nothing ever done. */
 pali_status pali__lora_begin(struct pali__lora *lora, const pali_adapter *adapter, double scale,
-                             const pali_model *model, int64_t max_rows, pali_error **error);
+                             const pali_model *model, const struct pali__compute *compute, int64_t max_rows,
+                             pali_error **error);
 void pali__lora_end(struct pali__lora *lora); /* of a zeroed one: nothing */
 
 /* y += scale·B·(A·x) if the adapter covers the matrix `w` of the network.

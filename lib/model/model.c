@@ -14,15 +14,19 @@ void pali_model_options_init(pali_model_options *options)
     *options = (pali_model_options)PALI_MODEL_OPTIONS_INIT;
 }
 
+static pali_status check_threads(int32_t threads, pali_error **error)
+{
+    if (threads < 0 || threads > 4096)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "the number of threads should be 0…4096 and is %d", (int)threads);
+    return PALI_OK;
+}
+
 static pali_status check_options(const pali_model_options *options, pali_error **error)
 {
     if (options->dtype != 0 && options->dtype != PALI_FLOAT32 && options->dtype != PALI_BFLOAT16)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "a model runs in float32 or bfloat16, not in %s",
                           pali_dtype_name(options->dtype));
-    if (options->threads < 0 || options->threads > 4096)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "the number of threads should be 0…4096 and is %d",
-                          (int)options->threads);
-    return PALI_OK;
+    return check_threads(options->threads, error);
 }
 
 /* bfloat16 where the checkpoint's largest tensor is, float32 elsewhere. */
@@ -69,6 +73,15 @@ pali_status pali_model_load(pali_model **out, const char *path, const pali_model
 failed:
     pali_model_free(model);
     return status;
+}
+
+pali_status pali__model_compute(struct pali__compute *compute, const pali_model *model, int32_t threads,
+                                pali_error **error)
+{
+    TRY(check_threads(threads, error));
+    *compute = model->compute;
+    compute->n_threads = threads > 0 ? threads : compute->n_threads;
+    return PALI_OK;
 }
 
 pali_model *pali__model_retain(pali_model *model)

@@ -73,6 +73,10 @@ struct pali_model {
 
 pali_model *pali__model_retain(pali_model *model);
 
+/* How a call computes that wants so many threads; 0: as many as the model. */
+pali_status pali__model_compute(struct pali__compute *compute, const pali_model *model, int32_t threads,
+                                pali_error **error);
+
 /* ---- the list of tensors, weights.c ---- */
 
 /* Where a tensor goes: exactly one of the two is set. */

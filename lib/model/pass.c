@@ -12,26 +12,27 @@ static size_t aligned(int64_t count, size_t size)
     return ((size_t)count * size + 63) / 64 * 64;
 }
 
-static size_t scratch_size(const pali_model *model, int64_t max_rows)
+static size_t scratch_size(const pali_model *model, const struct pali__compute *compute, int64_t max_rows)
 {
     const struct pali__decoder *decoder = &model->network.decoder;
-    size_t size = pali__linear_scratch(&model->compute, max_rows, &decoder->head);
+    size_t size = pali__linear_scratch(compute, max_rows, &decoder->head);
 
     for (int64_t i = 0; i < model->settings->text.num_hidden_layers; i++) {
         const struct pali__decoder_block *block = &decoder->blocks[i];
         const struct pali__matrix *all[] = { &block->q,    &block->k,  &block->v,   &block->o,
                                              &block->gate, &block->up, &block->down };
         for (size_t j = 0; j < sizeof all / sizeof *all; j++) {
-            size_t needed = pali__linear_scratch(&model->compute, max_rows, all[j]);
+            size_t needed = pali__linear_scratch(compute, max_rows, all[j]);
             size = needed > size ? needed : size;
         }
     }
     return size;
 }
 
-pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, struct pali__kv *kv, int64_t max_rows,
-                            pali_error **error)
+pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, int32_t threads, struct pali__kv *kv,
+                            int64_t max_rows, pali_error **error)
 {
+    struct pali__compute compute;
     const struct pali__text_config *config = &model->settings->text;
     int64_t q_width = config->num_attention_heads * config->head_dim;
     int64_t kv_width = config->num_key_value_heads * config->head_dim;
@@ -49,10 +50,13 @@ pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, st
         { &pass->real, max_rows, 1 },
         { &pass->type, max_rows, 1 },
     };
-    size_t n_parts = sizeof parts / sizeof *parts, size = scratch_size(model, max_rows);
+    size_t n_parts = sizeof parts / sizeof *parts, size;
     char *next;
 
-    *pass = (struct pali__pass){ .model = model, .kv = kv, .max_rows = max_rows, .max_mlp_rows = mlp_rows };
+    TRY(pali__model_compute(&compute, model, threads, error));
+    size = scratch_size(model, &compute, max_rows);
+    *pass = (struct pali__pass){
+        .model = model, .compute = compute, .kv = kv, .max_rows = max_rows, .max_mlp_rows = mlp_rows };
     for (size_t i = 0; i < n_parts; i++)
         size += aligned(parts[i].count, parts[i].size);
     pass->block = next = pali__aligned_malloc(size);

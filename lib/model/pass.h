@@ -30,6 +30,7 @@ struct pali__taps {
 
 struct pali__pass {
     const pali_model *model;
+    struct pali__compute compute; /* the model's, with this pass's number of threads */
     struct pali__kv *kv; /* read and extended, or NULL */
 
     /* What the caller sets before each run. */
@@ -53,8 +54,9 @@ struct pali__pass {
     void *block;
 };
 
-pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, struct pali__kv *kv, int64_t max_rows,
-                            pali_error **error);
+/* threads 0: the model's number. */
+pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, int32_t threads, struct pali__kv *kv,
+                            int64_t max_rows, pali_error **error);
 void pali__pass_clear(struct pali__pass *pass); /* of a zeroed one: nothing */
 
 /* The new tokens of a sequence from the first real one to the last; all of them if none is real. */

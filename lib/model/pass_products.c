@@ -19,7 +19,7 @@ static bool goes_by_row(const struct pali__pass *pass, const struct pali__sequen
     int64_t first, end;
 
     pali__real_tokens(pass, sequence, &first, &end);
-    return end - first <= pali__few_rows(&pass->model->compute, pass->model->network.decoder.head.dtype);
+    return end - first <= pali__few_rows(&pass->compute, pass->model->network.decoder.head.dtype);
 }
 
 /* A matrix product for rows first…first+n_rows-1 of the pass, which stand at the front of x and y: sequences that go
@@ -27,7 +27,7 @@ static bool goes_by_row(const struct pali__pass *pass, const struct pali__sequen
 static pali_status multiply(struct pali__pass *pass, float *y, const float *x, int64_t first, int64_t n_rows,
                             const struct pali__matrix *w, enum pali__store store, pali_error **error)
 {
-    const struct pali__compute *compute = &pass->model->compute;
+    const struct pali__compute *compute = &pass->compute;
     int64_t end = first;
 
     if (compute->dtype != PALI_FLOAT32)
@@ -61,7 +61,7 @@ pali_status pali__pass_linear(struct pali__pass *pass, float *y, const float *x,
 /* The head takes few rows one by one whatever they are, and many so only if all belong to sequences that go by row. */
 static bool head_by_row(const struct pali__pass *pass, const int64_t *rows, int64_t n_rows)
 {
-    bool by_row = pass->model->compute.dtype == PALI_FLOAT32;
+    bool by_row = pass->compute.dtype == PALI_FLOAT32;
 
     for (int64_t i = 0; i < n_rows && by_row; i++) {
         const struct pali__sequence *sequence = pass->sequences;
@@ -69,14 +69,14 @@ static bool head_by_row(const struct pali__pass *pass, const int64_t *rows, int6
             sequence++;
         by_row = goes_by_row(pass, sequence);
     }
-    return by_row || n_rows <= pali__few_rows(&pass->model->compute, pass->model->network.decoder.head.dtype);
+    return by_row || n_rows <= pali__few_rows(&pass->compute, pass->model->network.decoder.head.dtype);
 }
 
 pali_status pali__lm_head(struct pali__pass *pass, float *logits, const int64_t *rows, int64_t n_rows, float *gathered,
                           pali_error **error)
 {
     const struct pali__text_config *config = text_config(pass);
-    const struct pali__compute *compute = &pass->model->compute;
+    const struct pali__compute *compute = &pass->compute;
     const struct pali__matrix *head = &pass->model->network.decoder.head;
 
     for (int64_t i = 0; i < n_rows; i++)
@@ -117,11 +117,11 @@ void pali__lm_head_spans(struct pali__pass *pass, float *logits, int64_t row, co
 
     for (int64_t i = 0; i < n_spans; i++)
         count += spans[i].count;
-    pali__linear_spans(&pass->model->compute, logits, pass->x + row * config->hidden_size,
+    pali__linear_spans(&pass->compute, logits, pass->x + row * config->hidden_size,
                        &pass->model->network.decoder.head, spans, n_spans);
     pali__lora_add_spans(&pass->lora, logits, pass->x + row * config->hidden_size,
                          &pass->model->network.decoder.head, spans, n_spans);
     if (config->final_logit_softcapping > 0.0)
-        pali__soft_cap(&pass->model->compute, logits, count, (float)config->final_logit_softcapping);
+        pali__soft_cap(&pass->compute, logits, count, (float)config->final_logit_softcapping);
     spread(logits, config->vocab_size, spans, n_spans, count);
 }

@@ -19,7 +19,7 @@
 struct tower {
     const pali_model *model;
     const struct pali__vision_config *config;
-    const struct pali__compute *compute;
+    struct pali__compute compute;
     int64_t n; /* patches */
     float *patches;           /* [n, channels · patch · patch] */
     float *x, *normed;        /* [n, hidden] */
@@ -35,23 +35,23 @@ static size_t largest(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static size_t scratch_size(const pali_model *model)
+static size_t scratch_size(const pali_model *model, const struct pali__compute *compute)
 {
     const struct pali__vision *vision = &model->network.vision;
     int64_t n = model->settings->vision.num_patches;
-    size_t size = pali__linear_scratch(&model->compute, n, &vision->patch_embedding.weight);
+    size_t size = pali__linear_scratch(compute, n, &vision->patch_embedding.weight);
 
-    size = largest(size, pali__linear_scratch(&model->compute, n, &model->network.projector.weight));
+    size = largest(size, pali__linear_scratch(compute, n, &model->network.projector.weight));
     for (int64_t i = 0; i < model->settings->vision.num_hidden_layers; i++) {
         const struct pali__vision_block *block = &vision->blocks[i];
         const struct pali__dense *all[] = { &block->q, &block->k, &block->v, &block->out, &block->fc1, &block->fc2 };
         for (size_t j = 0; j < sizeof all / sizeof *all; j++)
-            size = largest(size, pali__linear_scratch(&model->compute, n, &all[j]->weight));
+            size = largest(size, pali__linear_scratch(compute, n, &all[j]->weight));
     }
     return size;
 }
 
-static pali_status tower_init(struct tower *tower, const pali_model *model, pali_error **error)
+static pali_status tower_init(struct tower *tower, const pali_model *model, int32_t threads, pali_error **error)
 {
     const struct pali__vision_config *config = &model->settings->vision;
     int64_t n = config->num_patches, hidden = config->hidden_size;
@@ -61,9 +61,11 @@ static pali_status tower_init(struct tower *tower, const pali_model *model, pali
         { &tower->q, n * hidden }, { &tower->k, n * hidden }, { &tower->v, n * hidden },
         { &tower->mixed, n * hidden }, { &tower->wide, n * config->intermediate_size },
     };
-    size_t n_parts = sizeof parts / sizeof *parts, size = scratch_size(model), offset = 0;
+    size_t n_parts = sizeof parts / sizeof *parts, size, offset = 0;
 
-    *tower = (struct tower){ .model = model, .config = config, .compute = &model->compute, .n = n };
+    *tower = (struct tower){ .model = model, .config = config, .n = n };
+    TRY(pali__model_compute(&tower->compute, model, threads, error));
+    size = scratch_size(model, &tower->compute);
     for (size_t i = 0; i < n_parts; i++)
         size += (size_t)(parts[i].count + 15) / 16 * 64;
     tower->block = pali__aligned_malloc(size);
@@ -80,13 +82,13 @@ static pali_status tower_init(struct tower *tower, const pali_model *model, pali
 static pali_status linear(struct tower *tower, float *y, const float *x, const struct pali__dense *dense,
                           enum pali__store store, pali_error **error)
 {
-    TRY(pali__linear(tower->compute, y, x, tower->n, &dense->weight, dense->bias, store, tower->scratch, error));
+    TRY(pali__linear(&tower->compute, y, x, tower->n, &dense->weight, dense->bias, store, tower->scratch, error));
     return pali__lora_add(&tower->lora, y, x, tower->n, &dense->weight, error);
 }
 
 static void layer_norm(struct tower *tower, float *y, const float *x, const struct pali__affine *norm)
 {
-    pali__layer_norm(tower->compute, y, x, norm->weight, norm->bias, tower->n, tower->config->hidden_size,
+    pali__layer_norm(&tower->compute, y, x, norm->weight, norm->bias, tower->n, tower->config->hidden_size,
                      (float)tower->config->layer_norm_eps);
 }
 
@@ -111,7 +113,7 @@ static pali_status embed_patches(struct tower *tower, const float *pixels, pali_
 
     cut_patches(tower, pixels);
     TRY(linear(tower, tower->x, tower->patches, &vision->patch_embedding, PALI__STORE, error));
-    pali__add(tower->compute, tower->x, vision->position_embedding, tower->n * tower->config->hidden_size);
+    pali__add(&tower->compute, tower->x, vision->position_embedding, tower->n * tower->config->hidden_size);
     return PALI_OK;
 }
 
@@ -124,7 +126,7 @@ static pali_status siglip_block(struct tower *tower, const struct pali__vision_b
     TRY(linear(tower, tower->q, tower->normed, &block->q, PALI__STORE, error));
     TRY(linear(tower, tower->k, tower->normed, &block->k, PALI__STORE, error));
     TRY(linear(tower, tower->v, tower->normed, &block->v, PALI__STORE, error));
-    pali__attend(tower->compute, &(struct pali__attention){
+    pali__attend(&tower->compute, &(struct pali__attention){
         .q = tower->q, .out = tower->mixed, .q_stride = hidden, .out_stride = hidden, .n_runs = 1,
         .runs = { { .k = tower->k, .v = tower->v, .dtype = PALI_FLOAT32, .count = tower->n, .head_stride = head_dim,
                     .slot_stride = hidden } },
@@ -135,7 +137,7 @@ static pali_status siglip_block(struct tower *tower, const struct pali__vision_b
 
     layer_norm(tower, tower->normed, tower->x, &block->layer_norm2);
     TRY(linear(tower, tower->wide, tower->normed, &block->fc1, PALI__STORE, error));
-    pali__gelu(tower->compute, tower->wide, tower->n * tower->config->intermediate_size);
+    pali__gelu(&tower->compute, tower->wide, tower->n * tower->config->intermediate_size);
     return linear(tower, tower->x, tower->wide, &block->fc2, PALI__ADD, error);
 }
 
@@ -156,8 +158,8 @@ pali_status pali__vision_features(const pali_model *model, float *features, cons
     struct tower tower;
     pali_status status = PALI_OK;
 
-    TRY(tower_init(&tower, model, error));
-    status = pali__lora_begin(&tower.lora, run->adapter, run->adapter_scale, model, tower.n, error);
+    TRY(tower_init(&tower, model, run->threads, error));
+    status = pali__lora_begin(&tower.lora, run->adapter, run->adapter_scale, model, &tower.compute, tower.n, error);
     for (int64_t i = 0; status == PALI_OK && i < n_images; i++) {
         status = embed_patches(&tower, pixels + i * picture, error);
         for (int64_t layer = 0; status == PALI_OK && layer < n_layers; layer++) {

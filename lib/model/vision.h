@@ -13,6 +13,7 @@ struct pali__vision_run {
     float *const *states; /* NULL, or [layers + 1] buffers of [n_images, patches, hidden] for what enters each block and
                              what leaves the last */
     const struct pali__watch *watch; /* or NULL */
+    int32_t threads;      /* 0: the model's number */
 };
 
 /* features: [n_images, patches, text hidden] of pixels: [n_images, channels, size, size]. The rows are not scaled by

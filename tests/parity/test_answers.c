@@ -288,7 +288,7 @@ static void same_bits(const char *fixture)
 
     for (int64_t i = 0; i < PROMPT; i++)
         ids[i] = 9 + (i * 37 + 11) % 300;
-    CHECK_OK(pali__steps_init(&steps, model, NULL, 1, PROMPT, PROMPT + WIDTH, WIDTH, &error), error);
+    CHECK_OK(pali__steps_init(&steps, model, 0, NULL, 1, PROMPT, PROMPT + WIDTH, WIDTH, &error), error);
     CHECK_OK(pali__steps_prefill(&steps, 0, ids, types, PROMPT, &no_features, NULL, &error), error);
     CHECK_OK(pali__steps_decode(&steps, 1, &row, &count, ids, &error), error);
     CHECK_OK(pali__steps_head(&steps, 0, WIDTH, &error), error);
