@@ -40,10 +40,7 @@ static struct pali__piece_slot *find_slot(const struct pali__piece_table *table,
         struct pali__piece_slot *slot = &table->slots[at];
         if (slot->id < 0)
             return slot;
-        if (slot->hash != hash)
-            continue;
-        const struct pali__piece *piece = &table->pieces[slot->id];
-        if (piece->size == size && memcmp(table->pool.data + piece->offset, bytes, size) == 0)
+        if (slot->hash == hash && slot->size == size && memcmp(table->pool.data + slot->offset, bytes, size) == 0)
             return slot;
     }
 }
@@ -69,7 +66,7 @@ static pali_status grow_slots(struct pali__piece_table *table, pali_error **erro
     if (!slots)
         return pali__no_memory(error, n_slots * sizeof *slots);
     for (size_t i = 0; i < n_slots; i++)
-        slots[i] = (struct pali__piece_slot){ 0, -1 };
+        slots[i] = (struct pali__piece_slot){ .id = -1 };
     for (size_t i = 0; i < table->n_slots; i++) {
         if (table->slots[i].id < 0)
             continue;
@@ -118,7 +115,7 @@ pali_status pali__piece_table_add(struct pali__piece_table *table, struct pali__
         return pali__no_memory(error, bytes.size);
     uint32_t size = (uint32_t)bytes.size, offset = (uint32_t)(table->pool.size - bytes.size);
     table->pieces[id] = (struct pali__piece){ offset, size, offset, size, flags };
-    *slot = (struct pali__piece_slot){ hash, (int32_t)id };
+    *slot = (struct pali__piece_slot){ hash, (int32_t)id, offset, size };
     table->n_pieces++;
     if ((size_t)id >= table->n_ids)
         table->n_ids = (size_t)id + 1;

@@ -26,9 +26,11 @@ struct pali__piece {
     uint32_t flags;                    /* 0: no piece has this id */
 };
 
+/* Has the piece's place in the pool too: looking a piece up is bound by the memory that it touches. */
 struct pali__piece_slot {
     uint32_t hash;
     int32_t id; /* -1: empty */
+    uint32_t offset, size;
 };
 
 struct pali__piece_table {
