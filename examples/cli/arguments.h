@@ -47,6 +47,7 @@ struct common {
     pali_dtype dtype;
     int64_t threads;
     bool json;
+    bool copy_weights;
 };
 
 #define MODEL_OPTION(common, model_is_required)                                                                        \
@@ -57,6 +58,9 @@ struct common {
     { NULL, "--dtype", "TYPE", OPTION_DTYPE, false, &(common).dtype, 0, 0,                                             \
       "float32 or bfloat16 (default: bfloat16 for a bfloat16 checkpoint, else float32)", false },                      \
     { NULL, "--threads", "N", OPTION_INT, false, &(common).threads, 0, 4096, "threads (default: OpenMP's number)",     \
+      false },                                                                                                         \
+    { NULL, "--copy-weights", NULL, OPTION_SWITCH, false, &(common).copy_weights, 0, 0,                                \
+      "read the weights into memory of huge pages: decodes faster, loads slower, needs the checkpoint's size more",    \
       false }
 
 #define JSON_OPTION(common)                                                                                            \

@@ -282,6 +282,7 @@ static pali_status run(struct session *session, const struct attend *attend, con
     pali_model_options options = PALI_MODEL_OPTIONS_INIT;
     options.dtype = attend->common.dtype;
     options.threads = (int32_t)attend->common.threads;
+    options.copy_weights = attend->common.copy_weights;
     session->images = open_images(attend->images.items, attend->images.count);
     if (!session->images)
         return PALI_ERROR_IO;

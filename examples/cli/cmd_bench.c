@@ -255,6 +255,7 @@ static pali_status load(struct session *session, struct bench *bench, const char
     pali_model_options options = PALI_MODEL_OPTIONS_INIT;
     options.dtype = bench->common.dtype;
     options.threads = (int32_t)bench->common.threads;
+    options.copy_weights = bench->common.copy_weights;
 
     double begin = seconds();
     pali_status status = pali_model_load(&session->model, path, &options, &session->error);

@@ -43,6 +43,7 @@ static int run(const struct embed *embed, const char *path, pali_image **images)
     int status = EXIT_DONE;
     model_options.dtype = embed->common.dtype;
     model_options.threads = (int32_t)embed->common.threads;
+    model_options.copy_weights = embed->common.copy_weights;
 
     bool opened = pali_processor_load(&processor, path, NULL, &error) == PALI_OK &&
                   make_inputs(&inputs, processor, embed, images, &error) == PALI_OK &&

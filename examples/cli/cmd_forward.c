@@ -82,6 +82,7 @@ static pali_status run_model(struct session *session, const struct forward *forw
     pali_forward_options options = PALI_FORWARD_OPTIONS_INIT;
     model_options.dtype = forward->common.dtype;
     model_options.threads = (int32_t)forward->common.threads;
+    model_options.copy_weights = forward->common.copy_weights;
 
     pali_status status = pali_inputs_load(&session->inputs, forward->input, &session->error);
     if (status == PALI_OK)

@@ -44,6 +44,7 @@ static pali_status load(struct session *session, const struct generate *generate
     pali_model_options options = PALI_MODEL_OPTIONS_INIT;
     options.dtype = generate->common.dtype;
     options.threads = (int32_t)generate->common.threads;
+    options.copy_weights = generate->common.copy_weights;
     options.progress = on_progress;
 
     double start = seconds();

@@ -70,6 +70,7 @@ static pali_status compute(struct session *session, const struct score *score, c
 
     options.dtype = score->common.dtype;
     options.threads = (int32_t)score->common.threads;
+    options.copy_weights = score->common.copy_weights;
     score_options.without_eos = score->without_eos;
     pali_status status = pali_processor_load(&session->processor, path, NULL, &session->error);
     if (status == PALI_OK)

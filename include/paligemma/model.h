@@ -29,11 +29,16 @@ typedef struct pali_model_options {
     const char *const *adapters;  /**< PEFT LoRA directories (adapter.h) to add to the weights while loading */
     const double *adapter_scales; /**< n_adapters factors times the adapters' own scales, or NULL: all 1 */
     size_t n_adapters;
-    uint64_t reserved[4];
+    int32_t copy_weights;         /**< 1: weights are read into memory of huge pages, where the system has them, instead
+                                       of being used in the mapped file: as much memory as the checkpoint again, loading
+                                       takes as long as reading it, and decoding is some per cent faster
+                                       (docs/performance.md) */
+    int32_t reserved0;
+    uint64_t reserved[3];
 } pali_model_options;
 
 #define PALI_MODEL_OPTIONS_INIT                                                                                        \
-    { sizeof(pali_model_options), (pali_dtype)0, 0, NULL, NULL, NULL, NULL, 0, { 0, 0, 0, 0 } }
+    { sizeof(pali_model_options), (pali_dtype)0, 0, NULL, NULL, NULL, NULL, 0, 0, 0, { 0, 0, 0 } }
 PALI_API void pali_model_options_init(pali_model_options *options);
 
 /**

@@ -21,6 +21,9 @@ void pali__free(void *memory);
 void *pali__aligned_malloc(size_t size);
 void pali__aligned_free(void *memory);
 
+/* Asks the system to back a block, not touched yet, with huge pages where it can. Never fails. */
+void pali__prefer_huge_pages(void *memory, size_t size);
+
 /* *product = a·b·…; false on overflow of size_t or a negative factor. */
 bool pali__size_product(size_t *product, int n_factors, const int64_t *factors);
 

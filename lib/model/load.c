@@ -45,7 +45,23 @@ static pali_status copy_vector(pali_model *model, float **out, const pali_tensor
     return PALI_OK;
 }
 
-/* In place, but for a float32 matrix that is to be used as bfloat16. */
+/* A copy of the values at `*data`, which then points to it. */
+static pali_status copy_matrix(struct loading *loading, const void **data, size_t size, pali_error **error)
+{
+    enum { PIECE = 1 << 20 };
+    char *copy = pali__aligned_malloc(size);
+    const char *from = *data;
+
+    TRY(own(loading->model, copy, size, error));
+    pali__prefer_huge_pages(copy, size);
+#pragma omp parallel for schedule(static) num_threads(loading->model->compute.n_threads)
+    for (size_t at = 0; at < size; at += PIECE)
+        memcpy(copy + at, from + at, size - at < PIECE ? size - at : PIECE);
+    *data = copy;
+    return PALI_OK;
+}
+
+/* In place, unless a copy is asked for, or a float32 matrix is to be used as bfloat16. */
 static pali_status take_matrix(struct loading *loading, struct pali__matrix *out, const pali_tensor *tensor,
                                pali_error **error)
 {
@@ -55,9 +71,13 @@ static pali_status take_matrix(struct loading *loading, struct pali__matrix *out
     *out = (struct pali__matrix){ .data = tensor->data, .dtype = tensor->dtype, .n_out = tensor->shape[0],
                                   .n_in = pali_tensor_count(tensor) / tensor->shape[0] };
     if (loading->model->compute.dtype != PALI_BFLOAT16 || tensor->dtype != PALI_FLOAT32)
-        return PALI_OK;
+        return loading->options->copy_weights
+                   ? copy_matrix(loading, &out->data, (size_t)pali_tensor_count(tensor) * pali_dtype_size(tensor->dtype),
+                                 error)
+                   : PALI_OK;
     converted = pali__aligned_malloc(size);
     TRY(own(loading->model, converted, size, error));
+    pali__prefer_huge_pages(converted, size);
     pali__to_bf16(converted, tensor->data, tensor->dtype, pali_tensor_count(tensor));
     out->data = converted;
     out->dtype = PALI_BFLOAT16;

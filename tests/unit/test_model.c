@@ -9,6 +9,7 @@
 
 #include <paligemma/paligemma.h>
 
+#include "model/network.h"
 #include "test.h"
 
 #define FIXTURE "pg2-f32" /* style A, tied, no head in the file */
@@ -481,6 +482,30 @@ static void machine_limits(const pali_model *model)
     CHECK_FAILS(pali_machine_measure(&machine, model, 1, &error), error, PALI_ERROR_ARGUMENT, "struct_size");
 }
 
+/* Copied weights stand outside of the mapped file, and give the same bits. */
+static void copied_weights(const pali_inputs *inputs, const pali_outputs *expected)
+{
+    pali_model_options options = PALI_MODEL_OPTIONS_INIT;
+    pali_model *model = NULL;
+    pali_error *error = NULL;
+
+    options.copy_weights = 1;
+    CHECK_OK(pali_model_load(&model, fixture, &options, &error), error);
+    const void *matrices[] = { model->network.decoder.embedding.data, model->network.decoder.head.data,
+                               model->network.decoder.blocks[0].down.data,
+                               model->network.vision.blocks[0].fc1.weight.data };
+    for (size_t t = 0; t < pali_checkpoint_count(model->checkpoint); t++) {
+        pali_tensor tensor;
+        CHECK_OK(pali_checkpoint_tensor(model->checkpoint, t, &tensor, &error), error);
+        for (size_t i = 0; i < sizeof matrices / sizeof matrices[0]; i++)
+            CHECK(matrices[i] != tensor.data);
+    }
+    pali_outputs *outputs = forward(model, inputs);
+    CHECK(same_logits(outputs, expected));
+    pali_outputs_free(outputs);
+    pali_model_free(model);
+}
+
 int main(void)
 {
     snprintf(fixture, sizeof fixture, "%.300s/models/%s", test_data(), FIXTURE);
@@ -496,6 +521,7 @@ int main(void)
     machine_limits(model);
     references(inputs);
     threads(model, inputs, expected);
+    copied_weights(inputs, expected);
     saved(expected);
     pali_outputs_free(expected);
     pali_model_free(model);
