@@ -3,12 +3,14 @@
 # configured for them (prefix /usr, no RPATH): cmake/build-packages.sh does that, and docs/packaging.md tells more.
 set(CPACK_PACKAGE_VENDOR "The libpaligemma authors")
 set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "") # the first line of each package's description is its summary
 set(CPACK_PACKAGING_INSTALL_PREFIX "/usr")
 set(CPACK_STRIP_FILES ON)
 set(CPACK_COMPONENTS_ALL runtime development command)
 set(CPACK_PRE_BUILD_SCRIPTS "${PROJECT_SOURCE_DIR}/cmake/debian/complete.cmake")
-set(CPACK_PALIGEMMA_SOURCE "${PROJECT_SOURCE_DIR}")
+set(CPACK_POST_BUILD_SCRIPTS "${PROJECT_SOURCE_DIR}/cmake/debian/use_trigger.cmake")
+set(CPACK_PALIGEMMA_SOURCE "${PROJECT_SOURCE_DIR}") # for these two
+set(CPACK_PALIGEMMA_STRIP "${CMAKE_STRIP}")
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(PALIGEMMA_PACKAGE_MAINTAINER "libpaligemma authors <libpaligemma@example.invalid>"
@@ -19,16 +21,17 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 
 set(paligemma_what "PaliGemma and PaliGemma 2 are models that look at pictures and answer prompts:
- captions, questions, text in pictures, boxes and masks of objects. This library
- runs Hugging Face's checkpoints as they are, on the CPU, and computes what
- Transformers computes.")
+captions, questions, text in pictures, boxes and masks of objects. This library
+runs Hugging Face's checkpoints as they are, on the CPU, and computes what
+Transformers computes.")
 
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME "libpaligemma${PALIGEMMA_SOVERSION}")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "vision-language models on CPUs - shared library
- ${paligemma_what}")
-# Programs that use it need this version or a later one; the linker's cache is brought up to date.
+${paligemma_what}")
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/cmake/debian/triggers")
+# Programs that use it need this version or a later one.
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 
@@ -42,20 +45,20 @@ if(NOT BUILD_SHARED_LIBS)
         "libc6-dev, libpng-dev, libjpeg-dev, libjson-c-dev, libdnnl-dev, libgomp1")
 endif()
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "vision-language models on CPUs - headers
- ${paligemma_what}
- .
- This package has what is needed to build programs with it: headers, the link to
- the library, and what pkg-config and CMake find it by.")
+${paligemma_what}
+
+This package has what is needed to build programs with it: headers, the link to
+the library, and what pkg-config and CMake find it by.")
 
 set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME paligemma)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION graphics)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_COMMAND_DESCRIPTION "vision-language models on CPUs - command
- ${paligemma_what}
- .
- This package has the command paligemma, which answers prompts, looks into
- checkpoints and writes them anew, with its manual page and completions for
- bash, zsh and fish.")
+${paligemma_what}
+
+This package has the command paligemma, which answers prompts, looks into
+checkpoints and writes them anew, with its manual page and completions for
+bash, zsh and fish.")
 
 # The command's library is not a package of this system yet while dpkg-shlibdeps looks for it.
 set(CPACK_DEBIAN_ENABLE_COMPONENT_DEPENDS OFF)

@@ -19,6 +19,14 @@ foreach(component IN LISTS CPACK_COMPONENTS_ALL)
     configure_file("${changelog}" "${documents}/changelog.Debian" COPYONLY)
     execute_process(COMMAND gzip -9n "${documents}/changelog.Debian" COMMAND_ERROR_IS_FATAL ANY)
 
+    file(GLOB_RECURSE binaries "${usr}/bin/*" "${usr}/lib/*.so.*")
+    foreach(binary IN LISTS binaries)
+        if(CPACK_PALIGEMMA_STRIP AND NOT IS_SYMLINK "${binary}") # the symbols have gone already, these have not
+            execute_process(COMMAND "${CPACK_PALIGEMMA_STRIP}" --remove-section=.comment --remove-section=.note "${binary}"
+                COMMAND_ERROR_IS_FATAL ANY)
+        endif()
+    endforeach()
+
     file(GLOB pages "${usr}/share/man/man*/*.[1-9]")
     foreach(page IN LISTS pages)
         execute_process(COMMAND gzip -9n "${page}" COMMAND_ERROR_IS_FATAL ANY)
