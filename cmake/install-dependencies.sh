@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# install-dependencies.sh [tests] [clang]: what the build needs and this machine lacks, by apt, without a question.
+# install-dependencies.sh [tests] [clang] [bindings]: what the build needs and this machine lacks, by apt, without a question.
 # Does nothing where all is there. Other systems are told what to install.
 set -eu
 
@@ -28,6 +28,12 @@ for part in "$@"; do
     clang)
         has clang || want clang
         has clang && echo '#include <omp.h>' | clang -fopenmp -E - >/dev/null 2>&1 || want libomp-dev
+        ;;
+    bindings) # the interface from other languages, the manual page, the completions, the packages
+        has mandoc || want mandoc
+        has zsh || want zsh
+        has fish || want fish
+        has dpkg-shlibdeps || want dpkg-dev
         ;;
     *)
         echo "install-dependencies.sh: unknown part $part" >&2

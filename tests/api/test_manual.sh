@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# test_manual.sh COMMAND SOURCE_DIR: the manual page and the completions say what the command's --help says, no flag
-# more, no flag less; the page is clean roff; bash, zsh and fish (as far as they are here) complete what they should.
+# test_manual.sh COMMAND SOURCE_DIR PART: the manual page and the completions say what the command's --help says, no flag
+# more, no flag less (text); the page is clean for mandoc and groff; bash, zsh and fish complete what they should.
 set -u
-paligemma=$1 source=$2
+paligemma=$1 source=$2 part=$3
 scratch=${PALI_TEST_SCRATCH:?}
 manual=$source/examples/cli/manual completions=$source/examples/cli/completions
 LC_ALL=C.UTF-8
 export LC_ALL
+command -v "$part" >/dev/null 2>&1 || [ "$part" = text ] || { echo "skipped: $part is missing"; exit 77; }
 checks=0 failures=0
 fail() { failures=$((failures + 1)); echo "failed: $*" >&2; }
 same() { # FILE OTHER WHAT
@@ -15,57 +16,54 @@ same() { # FILE OTHER WHAT
     diff "$1" "$2" >"$scratch/difference" || { fail "$3:"; head -n 20 "$scratch/difference" >&2; }
 }
 
-# ---- made of what --help says, and not changed since
-mkdir -p "$scratch/made"
-sh "$manual/update.sh" "$paligemma" "$scratch/made" || fail "update.sh"
-for file in "$manual/paligemma.1" "$completions/paligemma.bash" "$completions/_paligemma" "$completions/paligemma.fish"; do
-    same "$file" "$scratch/made/$(basename "$file")" \
-        "$file is not what --help says now (run: sh examples/cli/manual/update.sh build/bin/paligemma)"
-done
-
 # ---- the flags, read in another way than update.sh does: "SUBCOMMAND FLAG" a line
 commands=$("$paligemma" --help | sed -n 's/^  \([a-z-]*\)  .*/\1/p')
 [ "$(echo "$commands" | wc -l)" -ge 16 ] || fail "--help shows too few subcommands"
 for command in $commands; do
-    "$paligemma" "$command" --help | grep -oE '^  (-[a-z], )?--?[a-z][a-z-]*' | tr -d ',' | tr ' ' '\n' | grep . |
+    "$paligemma" "$command" --help | grep -oE '^  (-[a-z], )?--?[a-z][a-z0-9-]*' | tr -d ',' | tr ' ' '\n' | grep . |
         sed "s/^/$command /"
 done | sort >"$scratch/help.flags"
 [ "$(wc -l <"$scratch/help.flags")" -gt 200 ] || fail "--help shows too few flags"
 grep -vE ' (-h|--help)$' "$scratch/help.flags" >"$scratch/help.own" # each has these; the page says so once
 
-page_flags() {
-    awk '$1 == ".Ss" { command = $2 }
-        $1 == ".Sh" { command = "" }
-        $1 == ".It" && command != "" { for (i = 2; i < NF; i++) if ($i == "Fl") print command, "-" $(i + 1) }' "$1" | sort
-}
-page_flags "$manual/paligemma.1" >"$scratch/page.flags"
-same "$scratch/help.own" "$scratch/page.flags" "--help (<) and paligemma.1 (>) have other flags"
-# A flag too few and a flag too many are seen.
-sed '/^\.It Fl -seed /d' "$manual/paligemma.1" >"$scratch/too-few.1"
-sed 's/^\.It Fl -seed Ar S/&\n.It Fl -nonsense/' "$manual/paligemma.1" >"$scratch/too-many.1"
-for page in too-few too-many; do
-    checks=$((checks + 1))
-    page_flags "$scratch/$page.1" | cmp -s - "$scratch/help.own" && fail "$page.1 went unnoticed"
-done
+# ---- text: made of what --help says, and not changed since; read in two ways
+case $part in
+text)
+    mkdir -p "$scratch/made"
+    sh "$manual/update.sh" "$paligemma" "$scratch/made" || fail "update.sh"
+    for file in "$manual/paligemma.1" "$completions/paligemma.bash" "$completions/_paligemma" "$completions/paligemma.fish"; do
+        same "$file" "$scratch/made/$(basename "$file")" \
+            "$file is not what --help says now (run: sh examples/cli/manual/update.sh build/bin/paligemma)"
+    done
 
-# ---- roff
-if command -v mandoc >/dev/null 2>&1; then
+    page_flags() {
+        awk '$1 == ".Ss" { command = $2 }
+            $1 == ".Sh" { command = "" }
+            $1 == ".It" && command != "" { for (i = 2; i < NF; i++) if ($i == "Fl") print command, "-" $(i + 1) }' "$1" | sort
+    }
+    page_flags "$manual/paligemma.1" >"$scratch/page.flags"
+    same "$scratch/help.own" "$scratch/page.flags" "--help (<) and paligemma.1 (>) have other flags"
+    # A flag too few and a flag too many are seen.
+    sed '/^\.It Fl -seed /d' "$manual/paligemma.1" >"$scratch/too-few.1"
+    sed 's/^\.It Fl -seed Ar S/&\n.It Fl -nonsense/' "$manual/paligemma.1" >"$scratch/too-many.1"
+    for page in too-few too-many; do
+        checks=$((checks + 1))
+        page_flags "$scratch/$page.1" | cmp -s - "$scratch/help.own" && fail "$page.1 went unnoticed"
+    done
+    ;;
+mandoc)
+    checks=1
     mandoc -T lint -W style "$manual/paligemma.1" >"$scratch/lint" 2>&1
     [ ! -s "$scratch/lint" ] || { fail "mandoc -T lint"; cat "$scratch/lint" >&2; }
-    checks=$((checks + 1))
-else
-    echo "no mandoc: the page's lint is left out"
-fi
-if command -v groff >/dev/null 2>&1 && groff -mandoc -Tutf8 -z /dev/null 2>/dev/null; then
+    ;;
+groff)
+    groff -mandoc -Tutf8 -z /dev/null 2>/dev/null || { echo "skipped: this groff has no mdoc macros"; exit 77; }
+    checks=1
     groff -mandoc -ww -Tutf8 -z "$manual/paligemma.1" >"$scratch/lint" 2>&1
     [ ! -s "$scratch/lint" ] || { fail "groff -ww"; cat "$scratch/lint" >&2; }
-    checks=$((checks + 1))
-else
-    echo "no groff with mdoc: its warnings are left out"
-fi
-
-# ---- bash
-cat >"$scratch/try.bash" <<'END'
+    ;;
+bash)
+    cat >"$scratch/try.bash" <<'END'
 source "$1"
 compopt() { asked=$2; }
 try() { # words…: what the last of them may become, or which kind of file
@@ -79,7 +77,6 @@ flags) for command in ${@:3}; do try paligemma $command - | sed "s/^/$command /"
 *) try "${@:2}" ;;
 esac
 END
-if command -v bash >/dev/null 2>&1; then
     # shellcheck disable=SC2086
     bash "$scratch/try.bash" "$completions/paligemma.bash" flags $commands >"$scratch/bash.flags"
     same "$scratch/help.flags" "$scratch/bash.flags" "--help (<) and bash's completion (>) have other flags"
@@ -101,12 +98,9 @@ if command -v bash >/dev/null 2>&1; then
     complete_in_bash "files: default " paligemma batch ""
     complete_in_bash "files: dirnames " paligemma info ""
     complete_in_bash "" paligemma generate ""
-else
-    echo "no bash: its completion is compared as a text only"
-fi
-
-# ---- zsh: what the script tells _arguments
-cat >"$scratch/try.zsh" <<'END'
+    ;;
+zsh) # what the script tells _arguments
+    cat >"$scratch/try.zsh" <<'END'
 script=$1
 shift
 _arguments() {
@@ -119,19 +113,14 @@ _arguments() {
 for command in "$@"; do
     words=($command)
     curcontext=:::
-    source $script | sed -n 's/^\((.*[^)]*)\)\{0,1\}\**\(--*[a-z][a-z-]*\)[=[].*/\2/p' | sed "s/^/$command /"
+    source $script | sed -n 's/^\((.*[^)]*)\)\{0,1\}\**\(--*[a-z][a-z0-9-]*\)[=[].*/\2/p' | sed "s/^/$command /"
 done | sort
 END
-if command -v zsh >/dev/null 2>&1; then
     # shellcheck disable=SC2086
     zsh -f "$scratch/try.zsh" "$completions/_paligemma" $commands >"$scratch/zsh.flags" || fail "zsh"
     same "$scratch/help.flags" "$scratch/zsh.flags" "--help (<) and zsh's completion (>) have other flags"
-else
-    echo "no zsh: its completion is compared as a text only"
-fi
-
-# ---- fish
-if command -v fish >/dev/null 2>&1; then
+    ;;
+fish)
     in_fish() { HOME=$scratch fish --no-config -c "source '$completions/paligemma.fish'; complete -C '$1'" | cut -f 1; }
     for command in $commands; do
         in_fish "paligemma $command -" | grep '^-' | sed "s/^/$command /"
@@ -143,9 +132,11 @@ if command -v fish >/dev/null 2>&1; then
     [ "$got" = "save score " ] || fail "fish completes 'paligemma s' to '$got'"
     got=$(in_fish "paligemma save --dtype " | sort | tr '\n' ' ')
     [ "$got" = "bfloat16 float16 float32 " ] || fail "fish completes 'paligemma save --dtype' to '$got'"
-else
-    echo "no fish: its completion is compared as a text only"
-fi
+    ;;
+*)
+    fail "there is no part $part"
+    ;;
+esac
 
-echo "test_manual: $checks checks, $failures failed"
+echo "test_manual: $part: $checks checks, $failures failed"
 [ $failures -eq 0 ]
