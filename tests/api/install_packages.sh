@@ -39,7 +39,7 @@ echo "== lintian"
 lintian_options="--suppress-tags initial-upload-closes-no-bugs" # no upload to Debian
 in_root "$install lintian >>apt.log && lintian --version && lintian --fail-on error,warning $lintian_options *.deb"
 echo "== remove"
-in_root "apt-get purge -y libpaligemma0 libpaligemma-dev paligemma >>apt.log; ldconfig"
+in_root "apt-get -o Dpkg::Use-Pty=0 purge -y libpaligemma0 libpaligemma-dev paligemma >>apt.log; ldconfig"
 left=$(find "$root/usr" "$root/etc" -name '*paligemma*')
 [ -z "$left" ] || { echo "left behind: $left" >&2; exit 1; }
 rm -rf "$work"
