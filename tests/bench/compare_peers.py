@@ -3,13 +3,15 @@
 
     python compare_peers.py --checkpoint pg2-3b [--command build/bin/paligemma]
         [--transformers PYTHON] [--dtypes bfloat16 float32]
-        [--gemma-cpp gemma_cpp_bench MODEL.sbs] [--llama-cpp llama-bench MODEL.gguf] [--ik-llama-cpp llama-bench MODEL.gguf]
+        [--gemma-cpp gemma_cpp_bench MODEL.sbs]
+        [--llama-cpp llama-bench MODEL.gguf] [--ik-llama-cpp llama-bench MODEL.gguf]
         [--rounds 2] [--runs 2] [--new-tokens 16] [--threads N] [--only NAME …] [--results FILE]
 
 docs/peers.md says how the others are built and how their model files are made. Needs nothing but Python; PYTHON is one
 that has Transformers. Every program gets one picture of equal pixels, the picture's tokens and four more, and makes the
 same number of tokens greedily; llama.cpp and ik_llama.cpp have the decoder alone. Programs are processes of their own,
-one at a time; a round runs each once, so that a change of the machine's speed meets all. Nothing else may run meanwhile.
+one at a time; a round runs each once, so that a change of the machine's speed meets all. Nothing else may run
+meanwhile.
 
 With --results, measurements are appended to FILE, one JSON object a line, and the table is made of all lines there: a
 session can be cut into several calls (--only). --rounds 0 prints the table alone.
@@ -67,7 +69,8 @@ def prompt_tokens(options):
 def run_ours(options):
     report = json.loads(output_of([
         options.command, "bench", "-m", options.checkpoint, "--dtype", "bfloat16", "--threads", options.threads,
-        "--prompt-tokens", prompt_tokens(options), "--new-tokens", options.new_tokens, "--runs", options.runs, "--json"]))
+        "--prompt-tokens", prompt_tokens(options), "--new-tokens", options.new_tokens, "--runs", options.runs,
+        "--json"]))
     stages = ("image_s", "prefill_s", "decode_tokens_per_s")
     return [{**{stage: report[stage][which] for stage in stages},
              "limits": {stage: report[stage]["limit"] for stage in stages}, "machine": report["machine"]}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Times gemma.cpp on the work that `paligemma bench` does: one picture of equal pixels, a prompt of the picture's tokens
-// and four more, and an answer of a fixed number of tokens, greedily. Built against gemma.cpp, outside this project's
-// build (docs/peers.md); its model file is written by make_sbs.py.
+// Times gemma.cpp on the work that `paligemma bench` does: one picture of equal pixels, a prompt of the picture's
+// tokens and four more, and an answer of a fixed number of tokens, greedily. Built against gemma.cpp, outside this
+// project's build (docs/peers.md); its model file is written by make_sbs.py.
 //
 //     gemma_cpp_bench --weights MODEL.sbs [gemma.cpp's own options] NEW_TOKENS RUNS
 //
@@ -35,10 +35,10 @@ Run RunOnce(const gcpp::Gemma &gemma, const gcpp::Image &picture, size_t new_tok
                            env.ctx.allocator, gcpp::MatPadding::kOdd);
     rows.AllocateAndAttachRowPtrs(env.row_ptrs);
 
-    // As many tokens as the picture has rows stand for it; gemma.cpp takes the first ones, whatever they are.
-    std::vector<int> prompt(config.vit_config.seq_len + kTextTokens);
-    for (size_t i = 0; i < prompt.size(); ++i)
-        prompt[i] = static_cast<int>(2 + i % 97);
+    // The first tokens stand for the picture's rows, whatever they are.
+    std::vector<int> prompt(config.vit_config.seq_len, 0);
+    for (size_t i = 0; i < kTextTokens; ++i)
+        prompt.push_back(static_cast<int>(2 + i));
 
     gcpp::RuntimeConfig options = {};
     options.max_generated_tokens = new_tokens;

@@ -3,8 +3,8 @@
 
     python make_gguf.py [--dtype bfloat16|float16|float32] CHECKPOINT_DIR OUT.gguf
 
-Needs the packages gguf and numpy. The file has no vocabulary: it serves llama-bench, which makes up its tokens. It takes
-checkpoints with the tensor names of make_random_checkpoint.py.
+Needs the packages gguf and numpy. The file has no vocabulary: it serves llama-bench, which makes up its tokens. It
+takes checkpoints with the tensor names of make_random_checkpoint.py.
 """
 import argparse
 import pathlib

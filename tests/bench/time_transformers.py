@@ -36,7 +36,7 @@ def make_inputs(model):
     """Pixels, token ids and their types, as the processor gives them for a prompt without an answer."""
     vision = model.config.vision_config
     size, n_image = vision.image_size, (vision.image_size // vision.patch_size) ** 2
-    ids = [model.config.image_token_id] * n_image + [2 + i % 97 for i in range(TEXT_TOKENS)]
+    ids = [model.config.image_token_id] * n_image + [2 + i for i in range(TEXT_TOKENS)]
     ids = torch.tensor([ids])
     return {"pixel_values": torch.zeros(1, 3, size, size, dtype=model.dtype), "input_ids": ids,
             "token_type_ids": torch.zeros_like(ids)}
