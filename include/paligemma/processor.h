@@ -81,6 +81,13 @@ PALI_API pali_status pali_processor_apply_continuation(pali_inputs **out, const 
                                                        const char *text, pali_error **error);
 
 /**
+ * An empty set that belongs to the processor as what pali_processor_apply returns does, for tensors of one's own
+ * (pali_inputs_set): answers to it have text, may end at stop strings, and their constraints and scores take texts.
+ * Since 0.1.
+ */
+PALI_API pali_status pali_processor_inputs(pali_inputs **out, const pali_processor *processor, pali_error **error);
+
+/**
  * Token ids of UTF-8 `text` of `size` bytes, no <bos> or <eos> added; added tokens (<loc0000>, <image>) in the text are
  * recognised. `*ids` is the caller's (pali_free). Invalid UTF-8 is PALI_ERROR_ARGUMENT. Since 0.1.
  */

@@ -310,3 +310,12 @@ pali_status pali_processor_apply_continuation(pali_inputs **out, const pali_proc
     *out = inputs;
     return PALI_OK;
 }
+
+pali_status pali_processor_inputs(pali_inputs **out, const pali_processor *processor, pali_error **error)
+{
+    if (!out || !processor)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_processor_inputs: %s is NULL", !out ? "out" : "processor");
+    TRY(pali_inputs_create(out, error));
+    (*out)->processor = pali__processor_retain((pali_processor *)(uintptr_t)processor);
+    return PALI_OK;
+}

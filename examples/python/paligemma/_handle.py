@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Objects of the library: owned, closed by `with`, close() or the garbage collector, never while in use."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any, ClassVar, Optional
+
+from ._library import lib
+from .errors import BusyError, ClosedError
+
+_SelfHandle = Any  # typing.Self needs Python 3.11
+
+
+class _Owned:
+    """An address and how many calls are using it. Freed when it is closed and nobody uses it any more."""
+
+    __slots__ = ("_lock", "address", "closed", "free", "name", "users")
+
+    def __init__(self, address: int, free: Any, name: str) -> None:
+        self.address = address
+        self.free = free
+        self.name = name
+        self.users = 0
+        self.closed = False
+        # Re-entrant: the garbage collector may run close() of another object's finalizer inside of it.
+        self._lock = threading.RLock()
+
+    def acquire(self, alone: bool) -> int:
+        with self._lock:
+            if self.closed:
+                raise ClosedError(f"this {self.name} is closed")
+            if alone and self.users:
+                raise BusyError(f"this {self.name} is in use by another thread or call")
+            self.users += 1
+            return self.address
+
+    def release(self) -> None:
+        with self._lock:
+            self.users -= 1
+            free_now = self.closed and self.users == 0
+        if free_now:
+            self.free(self.address)
+
+    def close(self) -> None:
+        with self._lock:
+            free_now = not self.closed and self.users == 0
+            self.closed = True
+        if free_now:
+            self.free(self.address)
+
+
+class Borrowed:
+    """`with handle.borrow() as address:` keeps the object from being freed until the end of the block."""
+
+    __slots__ = ("_alone", "_owned")
+
+    def __init__(self, owned: _Owned, alone: bool) -> None:
+        self._owned = owned
+        self._alone = alone
+
+    def __enter__(self) -> int:
+        return self._owned.acquire(self._alone)
+
+    def __exit__(self, *_: object) -> None:
+        self._owned.release()
+
+
+class Handle:
+    """Base of all objects of the library.
+
+    close() ends the object (at the end of the call that is using it, if another thread is); afterwards its methods
+    raise ClosedError. Without it the garbage collector does the same. `with` closes at the end of the block.
+    """
+
+    _free: ClassVar[str]
+    _alone: ClassVar[bool] = False  #: belongs to one thread at a time
+
+    def __init__(self, address: int) -> None:
+        self._owned = _Owned(address, getattr(lib, self._free), type(self).__name__)
+        self._finalizer = weakref.finalize(self, self._owned.close)
+        # At exit the operating system takes everything at once; a thread that still runs must not lose its model.
+        self._finalizer.atexit = False
+
+    def borrow(self) -> Borrowed:
+        """The address for the time of a block. Of use to this package's own modules."""
+        return Borrowed(self._owned, self._alone)
+
+    def close(self) -> None:
+        """Ends the object. A second time does nothing."""
+        self._finalizer()
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return self._owned.closed
+
+    def __enter__(self) -> _SelfHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{type(self).__name__} objects belong to one process and cannot be pickled")
+
+
+class optional:
+    """`with optional(handle) as address:` is handle.borrow(), or None where there is none."""
+
+    __slots__ = ("_borrowed",)
+
+    def __init__(self, handle: Optional[Handle]) -> None:
+        self._borrowed = handle.borrow() if handle is not None else None
+
+    def __enter__(self) -> Optional[int]:
+        return self._borrowed.__enter__() if self._borrowed is not None else None
+
+    def __exit__(self, *_: object) -> None:
+        if self._borrowed is not None:
+            self._borrowed.__exit__()
+
+
+class Keep:
+    """Keeps a handle in use while an array looks into it: close() then waits for the array."""
+
+    __slots__ = ("_borrowed", "_handle")
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._borrowed = handle.borrow()
+        self._borrowed.__enter__()
+
+    def __del__(self) -> None:
+        self._borrowed.__exit__()
