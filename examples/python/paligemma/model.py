@@ -8,14 +8,14 @@ import os
 import threading
 import warnings
 from contextlib import ExitStack
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from ._arrays import FLOAT32, Array, as_array, int64s, is_torch, tensor_of, to_torch, view
+from ._arrays import FLOAT32, Array, as_array, int64s, tensor_of, to_torch, view
 from ._calls import LongCall, Progress
 from ._handle import Handle, Keep
-from ._library import lib
+from ._library import lib, new
 from ._structs import ForwardOptions, ImageFeaturesOptions, ModelOptions
 from .adapter import Adapter, adapter_paths
 from .batch import check_device
@@ -23,14 +23,16 @@ from .cache import Cache
 from .config import PaliGemmaConfig
 from .constraint import Constraint
 from .dtypes import model_dtype
+from .embeddings import embed
 from .errors import ArgumentError
 from .features import ImageFeatures
 from .generation import AllowedTokens, Callbacks, OnToken, StoppingCriterion, output_of, run, wants_torch
 from .generation_config import GenerationConfig
 from .hub import Path, checkpoint_directory
 from .inputs import Inputs
-from .outputs import GenerateOutput, PaliGemmaCausalLMOutputWithPast, Token
+from .outputs import PaliGemmaCausalLMOutputWithPast
 from .processor import PaliGemmaProcessor, check_ignored
+from .scores import Score, score
 from .streamers import TokenStream
 from .tokenizer import Tokenizer
 
@@ -383,6 +385,24 @@ class PaliGemmaForConditionalGeneration(Handle):
         options["return_dict_in_generate"] = True
         return TokenStream(lambda **more: self.generate(inputs, generation_config, **options, **more), options)
 
+    # ---- scores and embeddings ----
+
+    def score(self, inputs: Any, answers: Sequence[Union[str, Sequence[int]]], **options: Any) -> List[Score]:
+        """How likely each answer is behind the prompt: see paligemma.score."""
+        options["adapter"], options["adapter_scale"] = self._adapter_of(options)
+        return score(self, inputs, answers, **options)
+
+    @property
+    def embedding_dim(self) -> int:
+        """Width of the checkpoint's embedding projection (ColPali: 128), 0 if it has none."""
+        with self.borrow() as model:
+            return int(lib.pali_model_embedding_dim(model))
+
+    def embed(self, inputs: Any, **options: Any) -> Any:
+        """Vectors of pages, queries or texts: see paligemma.embed."""
+        options["adapter"], options["adapter_scale"] = self._adapter_of(options)
+        return embed(self, inputs, **options)
+
     def _pad_id(self, settings: GenerationConfig) -> int:
         for value in (settings.pad_token_id, self.config.get("generation_config.pad_token_id"),
                       self.config.get("pad_token_id"), self.config.get("text_config.pad_token_id")):  # fmt: skip
@@ -461,6 +481,7 @@ def _output_of(outputs: _Outputs, cache: Optional[Cache], as_torch: bool) -> Pal
             arrays[name.decode()] = to_torch(array) if as_torch else array
     names = "loss logits image_hidden_states last_hidden_state token_loss".split()
     output = PaliGemmaCausalLMOutputWithPast(**{name: arrays[name] for name in names if name in arrays})
+    output.handle = outputs
     output.past_key_values = cache
     output.hidden_states = _numbered(arrays, "hidden_states")
     output.attentions = _numbered(arrays, "attentions")

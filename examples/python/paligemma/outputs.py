@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._arrays import Array
+from ._handle import Handle
+from ._library import call, lib
 
 
 class _Output:
@@ -57,6 +60,17 @@ class PaliGemmaCausalLMOutputWithPast(_Output):
     last_hidden_state: Optional[Array] = None  #: [batch, length, hidden], after the final norm
     token_loss: Optional[Array] = None  #: [batch, length - 1], 0 where the label is -100
     vision_hidden_states: Optional[Tuple[Array, ...]] = None  #: layers + 1 of [images, patches, vision hidden]
+
+    def __post_init__(self) -> None:
+        #: The library's object that the arrays look into; for this package's own modules.
+        self.handle: Optional[Handle] = None
+
+    def save(self, path: "str | os.PathLike[str]") -> None:
+        """Writes all tensors to a safetensors file, under the library's names (hidden_states.0, …)."""
+        if self.handle is None:
+            raise ValueError("outputs that no forward pass of this package made")
+        with self.handle.borrow() as outputs:
+            call(lib.pali_outputs_save, outputs, os.fsencode(path))
 
 
 class Token(NamedTuple):
