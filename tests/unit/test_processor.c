@@ -291,6 +291,24 @@ static void test_continuation(void)
     pali_inputs_free(inputs);
 }
 
+/* A set of one's own that belongs to the processor: the answer to it would have text; the processor may go first. */
+static void test_own_inputs(void)
+{
+    pali_inputs *inputs = NULL, *none = NULL;
+    pali_error *error = NULL;
+    int64_t ids[] = { 2, 3 };
+    const pali_tensor row = pali_tensor_view(ids, PALI_INT64, 2, (int64_t[]){ 1, 2 });
+
+    CHECK_OK(pali_processor_inputs(&inputs, config_only, &error), error);
+    CHECK(pali_inputs_count(inputs) == 0);
+    CHECK_OK(pali_inputs_set(inputs, "input_ids", &row, &error), error);
+    CHECK(pali_inputs_count(inputs) == 1);
+    CHECK_FAILS(pali_processor_inputs(&none, NULL, &error), error, PALI_ERROR_ARGUMENT, "processor is NULL");
+    CHECK_FAILS(pali_processor_inputs(NULL, config_only, &error), error, PALI_ERROR_ARGUMENT, "out is NULL");
+    CHECK(none == NULL);
+    pali_inputs_free(inputs);
+}
+
 int main(void)
 {
     load_all();
@@ -300,6 +318,7 @@ int main(void)
     test_text();
     test_references();
     test_continuation();
+    test_own_inputs();
     for (int i = 0; i < 4; i++)
         pali_image_free(pictures[i]);
     pali_inputs_free(cases);

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """PaliGemma on the CPU through libpaligemma, with the names of Hugging Face's Transformers.
 
-    from paligemma import AutoProcessor, PaliGemmaForConditionalGeneration
+from paligemma import AutoProcessor, PaliGemmaForConditionalGeneration
 
-    model = PaliGemmaForConditionalGeneration.from_pretrained("google/paligemma2-3b-mix-224")
-    processor = AutoProcessor.from_pretrained("google/paligemma2-3b-mix-224")
-    inputs = processor(images="cat.jpg", text="caption en")
-    output = model.generate(**inputs, max_new_tokens=50)
-    print(processor.decode(output[0], skip_special_tokens=True))
+model = PaliGemmaForConditionalGeneration.from_pretrained("google/paligemma2-3b-mix-224")
+processor = AutoProcessor.from_pretrained("google/paligemma2-3b-mix-224")
+inputs = processor(images="cat.jpg", text="caption en")
+output = model.generate(**inputs, max_new_tokens=50)
+print(processor.decode(output[0], skip_special_tokens=True))
 """
 
 from __future__ import annotations

@@ -121,7 +121,11 @@ class LongCall:
             self._interrupt = None
             self._restore()
             self._previous(number, frame)
-        if self._cancel is not None and self._cancel.is_set() and (failure is None or isinstance(failure, CancelledError)):
+        if (
+            self._cancel is not None
+            and self._cancel.is_set()
+            and (failure is None or isinstance(failure, CancelledError))
+        ):
             raise error_of_status(CancelledError.status, "cancelled")
         if failure is not None:
             raise failure
@@ -141,7 +145,9 @@ class _Bar:
         if self._bar is None or stage != self._stage:
             self.close()
             self._stage = stage
-            self._bar = self._make(total=100, desc=stage, unit="%", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}")
+            self._bar = self._make(
+                total=100, desc=stage, unit="%", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}"
+            )
         self._bar.n = round(100 * fraction)
         self._bar.refresh()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar, Optional, TypeVar
 
 from ._library import lib
 from .errors import BusyError, ClosedError
 
-_SelfHandle = Any  # typing.Self needs Python 3.11
+_Self = TypeVar("_Self", bound="Handle")  # typing.Self needs Python 3.11
 
 
 class _Owned:
@@ -96,7 +96,7 @@ class Handle:
         """Whether close() was called."""
         return self._owned.closed
 
-    def __enter__(self) -> _SelfHandle:
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *_: object) -> None:

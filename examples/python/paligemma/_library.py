@@ -75,7 +75,7 @@ def library_version() -> str:
 
 
 def call(function: Any, *arguments: Any) -> None:
-    """Calls what returns a status and ends in `pali_error **`; raises what went wrong. The GIL is released meanwhile."""
+    """Calls what returns a status and ends in `pali_error **`; raises what went wrong. The GIL is released."""
     error = ctypes.c_void_p()
     status = function(*arguments, ctypes.byref(error))
     if status != 0:

@@ -71,7 +71,7 @@ class AttentionMask(Handle):
             return int(lib.pali_mask_window(mask, layer))
 
     def text(self, *, row: int = 0, layer: int = -1, tokens_per_image: int = 5, color: bool = False) -> str:
-        """A line for each query, as Transformers' AttentionMaskVisualizer draws it; `layer` -1: all kinds side by side."""
+        """A line for each query, as AttentionMaskVisualizer draws it; `layer` -1: all kinds side by side."""
         options = MaskTextOptions(row=row, layer=layer, tokens_per_image=tokens_per_image, color=int(color))
         text = ctypes.c_char_p()
         with self.borrow() as mask:

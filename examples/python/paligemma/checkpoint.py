@@ -82,9 +82,7 @@ class Checkpoint(Handle):
         config = new(lib.pali_config_load, os.fsencode(self.path))
         try:
             with self.borrow() as checkpoint:
-                call(
-                    lib.pali_checkpoint_compare, checkpoint, config, ctypes.byref(missing), ctypes.byref(unexpected)
-                )
+                call(lib.pali_checkpoint_compare, checkpoint, config, ctypes.byref(missing), ctypes.byref(unexpected))
         finally:
             lib.pali_config_free(config)
         return take_text(missing).splitlines(), take_text(unexpected).splitlines()
@@ -120,5 +118,8 @@ def save_checkpoint(
     with LongCall(progress, cancel) as running:
         options.progress = running.progress_fn
         running.call(
-            lib.pali_checkpoint_save, os.fsencode(checkpoint_directory(source)), os.fsencode(target), ctypes.byref(options)
+            lib.pali_checkpoint_save,
+            os.fsencode(checkpoint_directory(source)),
+            os.fsencode(target),
+            ctypes.byref(options),
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import ctypes
 from contextlib import ExitStack
-from typing import Any, List, NamedTuple, Tuple
+from dataclasses import dataclass
+from typing import Any, List, Tuple
 
 from ._handle import Handle
 from ._library import lib, new
@@ -15,7 +16,8 @@ from .inputs import Inputs
 KINDS = ("none", "values", "shape", "missing_a", "missing_b")
 
 
-class Difference(NamedTuple):
+@dataclass(frozen=True)
+class Difference:
     """What became of one tensor."""
 
     name: str

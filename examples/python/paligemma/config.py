@@ -99,5 +99,3 @@ def _value(address: int, name: bytes) -> Value:
     if lib.pali_config_get_string(address, name, ctypes.byref(text), None) == 0 and text.value is not None:
         return text.value.decode("utf-8", "replace")
     return None
-
-

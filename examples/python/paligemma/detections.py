@@ -92,7 +92,13 @@ class Detections(Handle, Sequence[Detection]):
 
     @classmethod
     def from_coco(
-        cls, coco: Any, width: int = 0, height: int = 0, *, mask_decoder: Optional[MaskDecoder] = None, image_id: int = 0
+        cls,
+        coco: Any,
+        width: int = 0,
+        height: int = 0,
+        *,
+        mask_decoder: Optional[MaskDecoder] = None,
+        image_id: int = 0,
     ) -> Detections:
         """The annotations of one picture of a COCO file (its JSON as text or as objects).
 

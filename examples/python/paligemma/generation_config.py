@@ -126,7 +126,13 @@ class GenerationConfig:
         if not self.samples(config):
             options.temperature = -1.0
             # As Transformers: said, and passed over.
-            for name, neutral in (("temperature", 1.0), ("top_k", 50), ("top_p", 1.0), ("min_p", 0.0), ("typical_p", 1.0)):
+            for name, neutral in (
+                ("temperature", 1.0),
+                ("top_k", 50),
+                ("top_p", 1.0),
+                ("min_p", 0.0),
+                ("typical_p", 1.0),
+            ):
                 value = getattr(self, name)
                 if value is not None and value not in (neutral, 0):
                     warnings.warn(f"{name}={value} is without effect: do_sample is not set", stacklevel=5)
@@ -187,7 +193,9 @@ def token_lists(words: Words) -> Any:
     return (TokenList * max(len(lists), 1))(*lists), len(lists)
 
 
-def _biases(sequences: Any, single: Optional[Mapping[int, float]], suppressed: Optional[Sequence[int]]) -> List[LogitBias]:
+def _biases(
+    sequences: Any, single: Optional[Mapping[int, float]], suppressed: Optional[Sequence[int]]
+) -> List[LogitBias]:
     biases = dict(single or {})
     pairs = sequences.items() if isinstance(sequences, Mapping) else sequences or []
     for ids, bias in pairs:

@@ -44,7 +44,12 @@ class Image(Handle):
 
     @classmethod
     def open(
-        cls, path: Union[str, "os.PathLike[str]"], *, alpha: str = "drop", exif: bool = False, max_pixels: int = 178956970
+        cls,
+        path: Union[str, "os.PathLike[str]"],
+        *,
+        alpha: str = "drop",
+        exif: bool = False,
+        max_pixels: int = 178956970,
     ) -> Image:
         """Decodes a PNG, JPEG or PNM file. `alpha`: "drop", as Pillow's convert("RGB"), or "white"."""
         options = _options(alpha, exif, max_pixels)
@@ -59,7 +64,7 @@ class Image(Handle):
 
     @classmethod
     def from_array(cls, array: Any) -> Image:
-        """Of uint8 pixels: [height, width, 3], [3, height, width], [height, width, 4] (alpha dropped), [height, width]."""
+        """Of uint8 pixels: [height, width, 3 or 4 (alpha dropped)], [3, height, width], or [height, width]."""
         pixels = as_array(array)
         if pixels.dtype != np.uint8:
             raise ArgumentError(f"pixels of {pixels.dtype}; they must be uint8, 0…255")
@@ -77,7 +82,7 @@ class Image(Handle):
 
     @classmethod
     def of(cls, image: Any) -> Image:
-        """Anything that is a picture: Image, PIL, array, tensor, path, file://, http(s):// or data: URL, a file's bytes."""
+        """Anything that is a picture: Image, PIL, array, tensor, path, file, http(s) or data URL, a file's bytes."""
         if isinstance(image, Image):
             return image
         if isinstance(image, (bytes, bytearray, memoryview)):

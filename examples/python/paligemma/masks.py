@@ -90,7 +90,8 @@ def box_pixels(box: Box, width: int, height: int, soft: bool = False) -> Tuple[i
     """(x_min, y_min, x_max, y_max): the pixels a box covers, the last two just outside. All 0 if it has none."""
     pixels = (ctypes.c_int32 * 4)()
     covered = lib.pali_detection_pixels(ctypes.byref(DetectionStruct(*box)), width, height, int(soft), pixels)
-    return tuple(pixels) if covered else (0, 0, 0, 0)  # type: ignore[return-value]
+    x_min, y_min, x_max, y_max = pixels if covered else (0, 0, 0, 0)
+    return x_min, y_min, x_max, y_max
 
 
 def rle_encode(mask: Any) -> List[int]:
@@ -98,9 +99,7 @@ def rle_encode(mask: Any) -> List[int]:
     array = _picture(mask)
     counts, n_counts = _U32(), ctypes.c_size_t()
     height, width = array.shape
-    call(
-        lib.pali_rle_encode, ctypes.byref(counts), ctypes.byref(n_counts), array.ctypes.data_as(_U8), width, height
-    )
+    call(lib.pali_rle_encode, ctypes.byref(counts), ctypes.byref(n_counts), array.ctypes.data_as(_U8), width, height)
     return _take(counts, n_counts)
 
 

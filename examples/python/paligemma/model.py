@@ -100,7 +100,9 @@ class PaliGemmaForConditionalGeneration(Handle):
         options.adapters, options.adapter_scales, options.n_adapters = adapter_paths(adapters)
         with LongCall(progress, cancel) as running:
             options.progress = running.progress_fn
-            address = running.new(lib.pali_model_load, lib.pali_model_free, os.fsencode(directory), ctypes.byref(options))
+            address = running.new(
+                lib.pali_model_load, lib.pali_model_free, os.fsencode(directory), ctypes.byref(options)
+            )
         return cls(address, directory)
 
     # ---- what Transformers' models have ----
@@ -158,7 +160,8 @@ class PaliGemmaForConditionalGeneration(Handle):
 
     def __call__(self, *args: Any, **options: Any) -> PaliGemmaCausalLMOutputWithPast:
         """forward()."""
-        return self.forward(*args, **options)
+        output: PaliGemmaCausalLMOutputWithPast = self.forward(*args, **options)
+        return output
 
     def forward(
         self,
@@ -283,9 +286,7 @@ class PaliGemmaForConditionalGeneration(Handle):
         return ImageFeatures(address)
 
     def image_features_of(self, features: Array, *, divided: bool = False) -> ImageFeatures:
-        """Features from elsewhere, [images, tokens, hidden], copied. `divided`: as Transformers before 5.4 gives them."""
-        from ._library import new
-
+        """Features from elsewhere, [images, tokens, hidden], copied. `divided`: as Transformers < 5.4 gives them."""
         array = as_array(features, np.float32)
         with self.borrow() as model:
             return ImageFeatures(

@@ -26,14 +26,16 @@ def pipeline(
     torch_dtype: Any = None,
     **model_options: Any,
 ) -> ImageTextToTextPipeline:
-    """The one pipeline there is. `model` is a directory, a hub name, or a model; `processor` likewise (default: its)."""
+    """The one pipeline there is. `model`: a directory, a hub name, or a model; `processor` likewise (default: its)."""
     if task not in ("image-text-to-text", "any-to-any"):
         raise ArgumentError(f'task {task!r}; "image-text-to-text" is the one there is')
     if model is None:
         raise ArgumentError("which model? pipeline(task, model=DIRECTORY)")
     if not isinstance(model, PaliGemmaForConditionalGeneration):
         options = {**model_options.pop("model_kwargs", {}), **model_options}
-        model = PaliGemmaForConditionalGeneration.from_pretrained(model, dtype=dtype, torch_dtype=torch_dtype, **options)
+        model = PaliGemmaForConditionalGeneration.from_pretrained(
+            model, dtype=dtype, torch_dtype=torch_dtype, **options
+        )
     if device is not None and device != -1:
         model.to(device)
     if processor is None:

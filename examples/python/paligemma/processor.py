@@ -206,9 +206,7 @@ class PaliGemmaProcessor(Handle):
         encoded = json.dumps([_plain(message) for message in messages]).encode()
         text = ctypes.c_char_p()
         with self.borrow() as processor:
-            call(
-                lib.pali_processor_apply_chat_template, ctypes.byref(text), processor, encoded, ctypes.byref(options)
-            )
+            call(lib.pali_processor_apply_chat_template, ctypes.byref(text), processor, encoded, ctypes.byref(options))
         return take_text(text)
 
     # ---- ids to text ----

@@ -6,7 +6,8 @@ from __future__ import annotations
 import ctypes
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, List, NamedTuple, Optional, Sequence, Union
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Union
 
 import numpy as np
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from .processor import PaliGemmaProcessor
 
 
-class Score(NamedTuple):
+@dataclass(frozen=True)
+class Score:
     """Of one answer. Logarithms are natural."""
 
     index: int  #: which of the answers

@@ -56,9 +56,7 @@ class Tokenizer:
         text = ctypes.c_char_p()
         pointer = row.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
         with self.handle.borrow() as processor:
-            call(
-                lib.pali_processor_decode, processor, pointer, row.size, int(skip_special_tokens), ctypes.byref(text)
-            )
+            call(lib.pali_processor_decode, processor, pointer, row.size, int(skip_special_tokens), ctypes.byref(text))
         return take_text(text)
 
     def batch_decode(

@@ -58,8 +58,10 @@ class Arrays(unittest.TestCase):
         # The loss, computed here from the logits.
         shifted, labels = output.logits[0, :-1].astype(np.float64), inputs.labels[0, 1:]
         kept = labels != -100
-        logprobs = shifted - np.log(np.exp(shifted - shifted.max(-1, keepdims=True)).sum(-1, keepdims=True)) - shifted.max(
-            -1, keepdims=True
+        logprobs = (
+            shifted
+            - np.log(np.exp(shifted - shifted.max(-1, keepdims=True)).sum(-1, keepdims=True))
+            - shifted.max(-1, keepdims=True)
         )
         want = -logprobs[np.arange(len(labels))[kept], labels[kept]].mean()
         self.assertAlmostEqual(float(output.loss), want, places=5)

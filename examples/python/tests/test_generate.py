@@ -192,7 +192,9 @@ class Generate(unittest.TestCase):
     def test_progress(self) -> None:
         seen: list[tuple[str, float]] = []
         model().generate(
-            **processor()(PICTURE, "caption en"), max_new_tokens=1, progress=lambda stage, part: seen.append((stage, part))
+            **processor()(PICTURE, "caption en"),
+            max_new_tokens=1,
+            progress=lambda stage, part: seen.append((stage, part)),
         )
         self.assertEqual({stage for stage, _ in seen}, {"image", "prefill"})
         self.assertTrue(all(0 <= part <= 1 for _, part in seen))

@@ -94,9 +94,7 @@ class Layout(unittest.TestCase):
 
     def test_every_struct_and_field_is_declared(self) -> None:
         source = source_of_headers()
-        bodies = dict(
-            (name, body) for body, name in re.findall(r"typedef struct \w+ \{([^}]*)\} (pali_\w+);", source)
-        )
+        bodies = dict((name, body) for body, name in re.findall(r"typedef struct \w+ \{([^}]*)\} (pali_\w+);", source))
         bodies.pop("pali_allocator")
         self.assertEqual(set(bodies), set(_structs.C_NAMES.values()))
         for struct, name in _structs.C_NAMES.items():
@@ -124,7 +122,9 @@ class Layout(unittest.TestCase):
         enums = set(re.findall(r"typedef enum (\w+)", source))
         declarations = {
             name: (result, parameters)
-            for result, name, parameters in re.findall(r"^PALI_API\s+([^;(]*?)\s*\b(pali_\w+)\(([^;]*)\);", source, re.M)
+            for result, name, parameters in re.findall(
+                r"^PALI_API\s+([^;(]*?)\s*\b(pali_\w+)\(([^;]*)\);", source, re.M
+            )
         }
         self.assertGreater(len(declarations), 150)
         self.assertEqual(set(declarations) - LEFT_OUT, set(_functions.FUNCTIONS))

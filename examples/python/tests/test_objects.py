@@ -59,7 +59,9 @@ class Objects(unittest.TestCase):
         self.assertEqual(paligemma.box_pixels((0.25, 0.5, 0.75, 1.0), 40, 20), (20, 5, 40, 15))
 
     def test_mask_decoder(self) -> None:
-        weights = [name for name in os.listdir(os.path.join(DATA, "structured")) if name.endswith((".npz", ".safetensors"))]
+        weights = [
+            name for name in os.listdir(os.path.join(DATA, "structured")) if name.endswith((".npz", ".safetensors"))
+        ]
         loaded = None
         for name in weights:
             try:
@@ -109,7 +111,11 @@ class Objects(unittest.TestCase):
 
     def test_adapters(self) -> None:
         directory = os.path.join(DATA, "adapters")
-        found = [entry.path for entry in os.scandir(directory) if os.path.exists(os.path.join(entry.path, "adapter_config.json"))]
+        found = [
+            entry.path
+            for entry in os.scandir(directory)
+            if os.path.exists(os.path.join(entry.path, "adapter_config.json"))
+        ]
         base = paligemma.PaliGemmaForConditionalGeneration.from_pretrained(os.path.join(DATA, "models", "pg1"))
         ids = np.array([[2, 10, 11, 12]])
         plain = base(input_ids=ids).logits.copy()
@@ -182,7 +188,9 @@ class Objects(unittest.TestCase):
             with paligemma.Inputs.load(path) as saved:
                 arrays = {name: value.copy() for name, value in saved.arrays().items()}
         arrays["logits"][0, 3, 5] += 1
-        differences = {item.name: item for item in paligemma.compare(arrays, {**arrays, "logits": arrays["logits"] * 1})}
+        differences = {
+            item.name: item for item in paligemma.compare(arrays, {**arrays, "logits": arrays["logits"] * 1})
+        }
         self.assertEqual({item.kind for item in differences.values()}, {"none"})
         other = {**arrays, "logits": arrays["logits"].copy()}
         other["logits"][0, 3, 5] -= 1

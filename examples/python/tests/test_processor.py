@@ -76,7 +76,9 @@ class Processor(unittest.TestCase):
             processor()(images=[[PICTURE]], text=["a", "b"])
 
     def test_suffix_and_padding(self) -> None:
-        inputs = processor()(images=[PICTURE] * 2, text=["caption en", "detect circle"], suffix=["a red circle", "none"])
+        inputs = processor()(
+            images=[PICTURE] * 2, text=["caption en", "detect circle"], suffix=["a red circle", "none"]
+        )
         eos = processor().tokenizer.eos_token_id
         for row in range(2):
             learned = inputs.labels[row][inputs.labels[row] != -100]
@@ -132,7 +134,9 @@ class Processor(unittest.TestCase):
 
     def test_pages_and_queries(self) -> None:
         directory = os.path.join(DATA, "colpali")
-        checkpoints = [entry.path for entry in os.scandir(directory) if os.path.exists(os.path.join(entry.path, "config.json"))]
+        checkpoints = [
+            entry.path for entry in os.scandir(directory) if os.path.exists(os.path.join(entry.path, "config.json"))
+        ]
         self.assertTrue(checkpoints)
         retriever = paligemma.PaliGemmaForConditionalGeneration.from_pretrained(checkpoints[0])
         with retriever.processor as own:
