@@ -34,6 +34,9 @@ for part in "$@"; do
         has zsh || want zsh
         has fish || want fish
         has dpkg-shlibdeps || want dpkg-dev
+        has pip3 || want python3-pip # the Python package's test
+        python3 -c 'import setuptools' 2>/dev/null || want python3-setuptools
+        { has python3 && python3 -c 'import numpy, PIL' 2>/dev/null; } || want "python3-numpy python3-pil"
         ;;
     *)
         echo "install-dependencies.sh: unknown part $part" >&2

@@ -4,7 +4,7 @@
 set -eu
 python=
 for candidate in ${PALI_PYTHON:-python3 /usr/bin/python3}; do
-    if "$candidate" -c 'import numpy, PIL, pip, setuptools, sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+    if "$candidate" -c 'import setuptools, pip, numpy, PIL, sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
         python=$candidate
         break
     fi

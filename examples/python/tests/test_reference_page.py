@@ -22,7 +22,7 @@ from support import DATA, OTHER, PICTURE, TINY, model
 
 FIXTURE = os.path.join(DATA, "python", "reference_page.json")
 
-# The programs run in bfloat16 (the checkpoint's type): there logits of two implementations differ by a few steps of 2^-8.
+# The programs run in bfloat16, as the checkpoint says: there two implementations differ by a few steps of 2^-8.
 # Pixels: Transformers resizes with torchvision or, without it, Pillow; ours are Pillow's; both are bicubic, and differ
 # by one level in 255 (2/255 after normalization) here and there.
 TOLERANCES = {"pixel_values": 2.5 / 127.5, "logits": 0.25, "loss": 0.15}
