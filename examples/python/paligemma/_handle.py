@@ -129,8 +129,11 @@ class Keep:
 
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
-        self._borrowed = handle.borrow()
-        self._borrowed.__enter__()
+        self._borrowed: Optional[Borrowed] = None
+        borrowed = handle.borrow()
+        borrowed.__enter__()
+        self._borrowed = borrowed
 
     def __del__(self) -> None:
-        self._borrowed.__exit__()
+        if self._borrowed is not None:
+            self._borrowed.__exit__()

@@ -16,6 +16,7 @@ from ._handle import Handle
 from ._library import call, lib
 from ._structs import GenerateOptions, TokenFn, TokenMaskFn
 from ._structs import Timing as TimingStruct
+from .errors import ArgumentError
 from .inputs import Inputs
 from .outputs import GenerateOutput, Timing, Token, TokenLogprob
 
@@ -77,7 +78,10 @@ class Callbacks:
         prompt = self._prompts[row * len(self._prompts) // max(self.rows, 1)]
         wanted = self._allowed(row, self._convert(np.concatenate([prompt, answer])))
         mask = view_at(ctypes.cast(allowed, ctypes.c_void_p).value, np.uint8, (vocabulary,), self)
-        mask[np.asarray([int(index) for index in wanted], np.int64)] = 1
+        ids_wanted = np.asarray([int(index) for index in wanted], np.int64)
+        if ids_wanted.size and not 0 <= ids_wanted.min() <= ids_wanted.max() < vocabulary:
+            raise ArgumentError(f"prefix_allowed_tokens_fn gave an id that is not among 0…{vocabulary - 1}")
+        mask[ids_wanted] = 1
         return 0
 
     #: Answers in all; rows of the prompt times num_return_sequences.

@@ -85,6 +85,8 @@ class GenerationConfig:
             options = {**config, **options}
         elif config is not None:
             values = {name: getattr(config, name) for name in names if getattr(config, name, None) is not None}
+            if not isinstance(config, cls) and values.get("max_length") == 20:
+                del values["max_length"]  # what Transformers' class has where nobody said anything
         for name, value in options.items():
             if name not in names:
                 raise TypeError(f"generate has no option {name!r}")

@@ -58,7 +58,8 @@ class PaliGemmaProcessor(Handle):
         directory = checkpoint_directory(path, revision)
         options = ProcessorOptions(resample=RESAMPLE[resample])
         processor = cls(new(lib.pali_processor_load, os.fsencode(directory), ctypes.byref(options)), directory)
-        _loaded[os.path.realpath(directory)] = processor
+        if resample == "pillow":
+            _loaded[os.path.realpath(directory)] = processor
         return processor
 
     @classmethod
@@ -287,6 +288,8 @@ def _pictures(images: Images, n_texts: int) -> Tuple[List[Any], Optional[List[in
     """All pictures one after another, and how many of them each text has (None: as the library finds out)."""
     if images is None:
         return [], None
+    if getattr(images, "ndim", 0) == 4:  # an array of pictures
+        images = list(images)
     if not isinstance(images, (list, tuple)):
         return [images], None
     if any(isinstance(row, (list, tuple)) for row in images):

@@ -5,53 +5,71 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import numpy as np
 
-from .errors import CancelledError
 from .outputs import GenerateOutput, Token
 from .tokenizer import Tokenizer
 
 
+class _Running:
+    """What a stream and its thread share. The thread does not hold the stream, which can so be dropped."""
+
+    def __init__(self, cancel: threading.Event, on_token: Optional[Callable[[Token], Any]]) -> None:
+        self.queue: "queue.SimpleQueue[Optional[Token]]" = queue.SimpleQueue()
+        self.cancel = cancel
+        self.on_token = on_token
+        self.output: Optional[GenerateOutput] = None
+        self.error: Optional[BaseException] = None
+
+    def run(self, generate: Callable[..., Any]) -> None:
+        try:
+            self.output = generate(on_token=self.put, cancel=self.cancel)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.queue.put(None)
+
+    def put(self, token: Token) -> Any:
+        self.queue.put(token)
+        return self.on_token(token) if self.on_token is not None else False
+
+
 class TokenStream:
-    """Iterator of Tokens of a generation that runs in a thread of its own. Made by model.stream()."""
+    """Iterator of Tokens of a generation that runs in a thread of its own. Made by model.stream().
+
+    The generation stops when the stream is closed, its `with` is left, or nobody holds it any more.
+    """
 
     def __init__(self, generate: Callable[..., Any], options: Dict[str, Any]) -> None:
-        self.output: Optional[GenerateOutput] = None  #: everything there is, after the last token
-        self._queue: "queue.SimpleQueue[Optional[Token]]" = queue.SimpleQueue()
-        self._cancel = options.pop("cancel", None) or threading.Event()
-        self._on_token = options.pop("on_token", None)
-        self._error: Optional[BaseException] = None
-        self._ended = False
+        cancel = options.pop("cancel", None) or threading.Event()
+        self._running = _Running(cancel, options.pop("on_token", None))
         self._closed = False
-        self._thread = threading.Thread(target=self._run, args=(generate,), name="paligemma-stream", daemon=True)
+        self._ended = False
+        self._thread = threading.Thread(
+            target=self._running.run, args=(generate,), name="paligemma-stream", daemon=True
+        )
         self._thread.start()
+        self._finalizer = weakref.finalize(self, cancel.set)
 
-    def _run(self, generate: Callable[..., Any]) -> None:
-        try:
-            self.output = generate(on_token=self._put, cancel=self._cancel)
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._queue.put(None)
-
-    def _put(self, token: Token) -> Any:
-        self._queue.put(token)
-        return self._on_token(token) if self._on_token is not None else False
+    @property
+    def output(self) -> Optional[GenerateOutput]:
+        """Everything there is, after the last token; None before, and after an early close."""
+        return self._running.output
 
     def __iter__(self) -> Iterator[Token]:
         return self
 
     def __next__(self) -> Token:
-        token = None if self._ended else self._queue.get()
+        token = None if self._ended else self._running.queue.get()
         if token is not None:
             return token
         if not self._ended:
-            self._ended = True
-            self._thread.join()
-            if self._error is not None and not (self._closed and isinstance(self._error, CancelledError)):
-                raise self._error
+            self._end()
+            if self._running.error is not None and not self._closed:
+                raise self._running.error
         raise StopIteration
 
     def texts(self) -> Iterator[str]:
@@ -62,19 +80,19 @@ class TokenStream:
         """Stops the generation and waits for its end (a layer or a token). A second time does nothing."""
         self._closed = True
         if not self._ended:
-            self._cancel.set()
-            self._thread.join()
-            self._ended = True
+            self._running.cancel.set()
+            self._end()
+
+    def _end(self) -> None:
+        self._thread.join()
+        self._ended = True
+        self._finalizer.detach()
 
     def __enter__(self) -> TokenStream:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __del__(self) -> None:
-        if not self._ended:
-            self._cancel.set()
 
 
 class BaseStreamer:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import threading
+import time
 import unittest
 import warnings
 from contextlib import redirect_stdout
@@ -63,6 +66,15 @@ class Generate(unittest.TestCase):
         self.assertEqual(first.text, "a")
         self.assertIsNone(stream.output)
         self.assertEqual(list(stream), [])
+
+    def test_a_stream_that_is_dropped(self) -> None:
+        before = threading.active_count()
+        next(model().stream(**processor()(PICTURE, "caption en"), max_new_tokens=20000, eos_token_id=[]))
+        gc.collect()
+        deadline = time.monotonic() + 60
+        while threading.active_count() > before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual(threading.active_count(), before)
 
     def test_a_stream_raises_what_generate_raises(self) -> None:
         with self.assertRaises(paligemma.ArgumentError):
@@ -142,6 +154,9 @@ class Generate(unittest.TestCase):
             asked.append((row, len(ids)))
             return [*digits, 1]
 
+        for wrong in (-1, 10**6):
+            with self.assertRaises(ValueError):
+                model().generate(**inputs, prefix_allowed_tokens_fn=lambda row, ids, wrong=wrong: [wrong])
         got = model().generate(**inputs, prefix_allowed_tokens_fn=allowed, max_new_tokens=4)
         self.assertLessEqual(set(got[0, inputs.input_ids.shape[1] :].tolist()), {*digits, 1})
         self.assertEqual(asked[0], (0, inputs.input_ids.shape[1]))
