@@ -37,4 +37,4 @@ if [ -n "${PALI_SANITIZE:-}" ]; then
     export LD_PRELOAD ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}"
 fi
 cd "$scratch"
-exec "$python" -W error::ResourceWarning -m unittest discover -s "$PALI_SOURCE/examples/python/tests" -t "$PALI_SOURCE/examples/python/tests" ${PALI_PYTHON_TESTS:-}
+exec "$python" -W error::ResourceWarning -m unittest discover -v -s "$PALI_SOURCE/examples/python/tests" -t "$PALI_SOURCE/examples/python/tests" ${PALI_PYTHON_TESTS:-}

@@ -135,7 +135,9 @@ class ImageFeaturesOptions(Sized):
         ("adapter_scale", c_double),
         ("progress", ProgressFn),
         ("progress_user", c_void_p),
-        ("reserved", c_uint64 * 4),
+        ("threads", c_int32),
+        ("reserved0", c_int32),
+        ("reserved", c_uint64 * 3),
     ]
     _defaults_ = {"adapter_scale": 1.0}
 
@@ -177,7 +179,9 @@ class ForwardOptions(Sized):
         ("output_vision_hidden_states", c_int32),
         ("adapter", c_void_p),
         ("adapter_scale", c_double),
-        ("reserved", c_uint64 * 8),
+        ("threads", c_int32),
+        ("reserved0", c_int32),
+        ("reserved", c_uint64 * 7),
     ]
     _defaults_ = {"prefix_length": -1, "cache_position": -1, "adapter_scale": 1.0}
 
@@ -286,7 +290,9 @@ class GenerateOptions(Sized):
         ("cache", c_void_p),
         ("adapter", c_void_p),
         ("adapter_scale", c_double),
-        ("reserved", c_uint64 * 8),
+        ("threads", c_int32),
+        ("reserved0", c_int32),
+        ("reserved", c_uint64 * 7),
     ]
     _defaults_ = {"length_penalty": 1.0, "adapter_scale": 1.0}
 
@@ -319,7 +325,7 @@ class ScoreOptions(Sized):
         ("struct_size", c_size_t),
         ("features", c_void_p),
         ("without_eos", c_int32),
-        ("reserved0", c_int32),
+        ("threads", c_int32),
         ("progress", ProgressFn),
         ("progress_user", c_void_p),
         ("adapter", c_void_p),
@@ -335,7 +341,7 @@ class EmbedOptions(Sized):
         ("pooling", c_int),
         ("normalize", c_int32),
         ("skip_projection", c_int32),
-        ("reserved0", c_int32),
+        ("threads", c_int32),
         ("progress", ProgressFn),
         ("progress_user", c_void_p),
         ("adapter", c_void_p),

@@ -36,6 +36,7 @@ def embed(
     skip_projection: bool = False,
     adapter: Optional[Adapter] = None,
     adapter_scale: float = 1.0,
+    threads: int = 0,
     progress: Union[None, bool, Progress] = None,
     cancel: Optional[threading.Event] = None,
 ) -> Any:
@@ -53,6 +54,7 @@ def embed(
         normalize=-1 if normalize is None else int(normalize),
         skip_projection=int(skip_projection),
         adapter_scale=adapter_scale,
+        threads=threads,
     )
     tensors = {name: inputs[name] for name in inputs if name in NAMES and name != "labels"}
     with ExitStack() as stack:

@@ -186,6 +186,7 @@ class PaliGemmaForConditionalGeneration(Handle):
         cache_position: Any = None,
         image_states_divided: bool = False,
         return_dict: Optional[bool] = None,
+        threads: int = 0,
         progress: Bar = None,
         cancel: Optional[threading.Event] = None,
         **options: Any,
@@ -207,6 +208,7 @@ class PaliGemmaForConditionalGeneration(Handle):
                 an array, as Transformers has it, counts by its first number.
             attention_layers, attention_heads: with output_attentions, only these.
             adapter, adapter_scale: a LoRA adapter for this pass (default: set_adapter's).
+            threads: for this pass; 0: the model's number. Results do not depend on it.
         """
         given = (input_ids, pixel_values, attention_mask, inputs_embeds, labels)
         tensors = {
@@ -227,6 +229,7 @@ class PaliGemmaForConditionalGeneration(Handle):
             output_vision_hidden_states=int(bool(output_vision_hidden_states)),
             image_states_divided=int(image_states_divided),
             adapter_scale=scale,
+            threads=threads,
         )
         _set_list(structure, "attention_layers", attention_layers)
         _set_list(structure, "attention_heads", attention_heads)
@@ -262,6 +265,7 @@ class PaliGemmaForConditionalGeneration(Handle):
         self,
         pixel_values: Array,
         *,
+        threads: int = 0,
         progress: Bar = None,
         cancel: Optional[threading.Event] = None,
         **options: Any,
@@ -270,7 +274,7 @@ class PaliGemmaForConditionalGeneration(Handle):
         adapter, scale = self._adapter_of(options)
         check_ignored(options)
         pixels = as_array(pixel_values, np.float32)
-        structure = ImageFeaturesOptions(adapter_scale=scale)
+        structure = ImageFeaturesOptions(adapter_scale=scale, threads=threads)
         with ExitStack() as stack:
             running = stack.enter_context(LongCall(progress, cancel))
             structure.progress = running.progress_fn
@@ -310,6 +314,7 @@ class PaliGemmaForConditionalGeneration(Handle):
         cache: Optional[Cache] = None,
         tokenizer: Optional[Tokenizer] = None,
         processor: Optional[PaliGemmaProcessor] = None,
+        threads: int = 0,
         progress: Bar = None,
         cancel: Optional[threading.Event] = None,
         **options: Any,
@@ -331,6 +336,7 @@ class PaliGemmaForConditionalGeneration(Handle):
             progress: True for tqdm, or a function of (stage, fraction): "image" and "prefill".
             cancel: an event; when it is set, the call ends with CancelledError within a layer or a token.
             adapter, adapter_scale: a LoRA adapter for this call.
+            threads: for this call; 0: the model's number. Answers do not depend on it.
 
         Returns:
             int64 [answers, prompt + new tokens], padded on the right (a tensor where tensors came in); with
@@ -350,6 +356,7 @@ class PaliGemmaForConditionalGeneration(Handle):
             tensors.pop("pixel_values", None)
         structure = settings.options(self.config, prompts.shape[1])
         structure.adapter_scale = scale
+        structure.threads = threads
         answers = len(prompts) * (settings.num_return_sequences or 1)
         if (streamer is not None or stopping_criteria) and answers > 1:
             raise ArgumentError("streamer and stopping_criteria are for one answer; on_token serves several")

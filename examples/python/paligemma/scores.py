@@ -51,6 +51,7 @@ def score(
     without_eos: bool = False,
     adapter: Optional[Adapter] = None,
     adapter_scale: float = 1.0,
+    threads: int = 0,
     progress: Union[None, bool, Progress] = None,
     cancel: Optional[threading.Event] = None,
 ) -> List[Score]:
@@ -61,7 +62,7 @@ def score(
         answers: texts, scored with <eos> behind them unless `without_eos`; or lists of ids, as they are.
     """
     as_ids = bool(answers) and not isinstance(answers[0], str)
-    options = ScoreOptions(without_eos=int(without_eos), adapter_scale=adapter_scale)
+    options = ScoreOptions(without_eos=int(without_eos), adapter_scale=adapter_scale, threads=threads)
     tensors = {name: inputs[name] for name in inputs if name != "labels"}
     if image_features is not None:
         tensors.pop("pixel_values", None)
