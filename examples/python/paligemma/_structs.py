@@ -124,7 +124,9 @@ class ModelOptions(Sized):
         ("adapters", POINTER(c_char_p)),
         ("adapter_scales", POINTER(c_double)),
         ("n_adapters", c_size_t),
-        ("reserved", c_uint64 * 4),
+        ("copy_weights", c_int32),
+        ("reserved0", c_int32),
+        ("reserved", c_uint64 * 3),
     ]
 
 

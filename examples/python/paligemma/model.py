@@ -73,6 +73,7 @@ class PaliGemmaForConditionalGeneration(Handle):
         revision: Optional[str] = None,
         threads: int = 0,
         adapters: Any = None,
+        copy_weights: bool = False,
         quantization_config: Any = None,
         progress: Bar = None,
         cancel: Optional[threading.Event] = None,
@@ -86,6 +87,8 @@ class PaliGemmaForConditionalGeneration(Handle):
             device_map: "auto" or "cpu".
             threads: of OpenMP; 0: its own number.
             adapters: PEFT LoRA directories to add to the weights, a path, a list, or {path: scale}.
+            copy_weights: read them into memory of huge pages, which decodes some per cent faster, instead of mapping
+                the files.
             quantization_config: accepted with a warning: there are no integer weights yet, nothing is quantized.
             progress: True for tqdm, or a function of (stage, fraction).
             cancel: an event that stops the loading when it is set.
@@ -97,6 +100,7 @@ class PaliGemmaForConditionalGeneration(Handle):
             warnings.warn("quantized weights are not there yet: the weights are used as they are", stacklevel=2)
         directory = checkpoint_directory(path, revision)
         options = ModelOptions(dtype=model_dtype(dtype if dtype is not None else torch_dtype), threads=threads)
+        options.copy_weights = copy_weights
         options.adapters, options.adapter_scales, options.n_adapters = adapter_paths(adapters)
         with LongCall(progress, cancel) as running:
             options.progress = running.progress_fn
