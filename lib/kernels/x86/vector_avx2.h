@@ -3,6 +3,7 @@
 #ifndef PALI_KERNELS_X86_VECTOR_AVX2_H
 #define PALI_KERNELS_X86_VECTOR_AVX2_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <immintrin.h>
@@ -11,6 +12,21 @@
 static inline __m256i first_lanes(int64_t n)
 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* All lanes, or, masked, some. `masked` is a constant where these are used: masked stores are slow on some processors, so
+ * only a last vector has one. */
+static inline __m256 load_lanes(const float *x, const bool masked, __m256i lanes)
+{
+    return masked ? _mm256_maskload_ps(x, lanes) : _mm256_loadu_ps(x);
+}
+
+static inline void store_lanes(float *y, __m256 x, const bool masked, __m256i lanes)
+{
+    if (masked)
+        _mm256_maskstore_ps(y, lanes, x);
+    else
+        _mm256_storeu_ps(y, x);
 }
 
 static inline float sum_lanes(__m256 x)
@@ -47,6 +63,27 @@ static inline __m256 exp8(__m256 x)
     __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
     p = _mm256_mul_ps(p, _mm256_castsi256_ps(exponent));
     return _mm256_andnot_ps(_mm256_cmp_ps(x, lowest, _CMP_LT_OQ), p);
+}
+
+/* exp(x) to 1.5 ulp for x in [-87, 0]; below that 0. As exp8 without its care for other values: adding 1.5·2²³ rounds
+ * to a whole number and leaves it in the low bits, from where it goes straight into the exponent. */
+static inline __m256 exp_falling8(__m256 x)
+{
+    const __m256 lowest = _mm256_set1_ps(-87.0f), round = _mm256_set1_ps(12582912.0f);
+    __m256 in = _mm256_max_ps(x, lowest);
+    __m256 shifted = _mm256_fmadd_ps(in, _mm256_set1_ps(1.44269504f), round), n = _mm256_sub_ps(shifted, round);
+    __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), in);
+    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
+    __m256 p = _mm256_set1_ps(1.9875691500e-4f);
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.3981999507e-3f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.3334519073e-3f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.1665795894e-2f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.6666665459e-1f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(5.0000001201e-1f));
+    p = _mm256_add_ps(_mm256_fmadd_ps(p, _mm256_mul_ps(r, r), r), _mm256_set1_ps(1.0f));
+    __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    p = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent));
+    return _mm256_and_ps(p, _mm256_cmp_ps(x, lowest, _CMP_GE_OQ));
 }
 
 /* tanh(x) to 2 ulp: a polynomial near 0 (Cephes' tanhf), 1 - 2/(exp(2|x|) + 1) elsewhere; NaN stays NaN. */

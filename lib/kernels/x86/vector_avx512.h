@@ -39,6 +39,26 @@ static inline __m512 exp16(__m512 x)
     return _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(x, lowest, _CMP_LT_OQ), _mm512_setzero_ps());
 }
 
+/* As exp_falling8. */
+static inline __m512 exp_falling16(__m512 x)
+{
+    const __m512 lowest = _mm512_set1_ps(-87.0f), round = _mm512_set1_ps(12582912.0f);
+    __m512 in = _mm512_max_ps(x, lowest);
+    __m512 shifted = _mm512_fmadd_ps(in, _mm512_set1_ps(1.44269504f), round), n = _mm512_sub_ps(shifted, round);
+    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), in);
+    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
+    __m512 p = _mm512_set1_ps(1.9875691500e-4f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3981999507e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3334519073e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665795894e-2f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666665459e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.0000001201e-1f));
+    p = _mm512_add_ps(_mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r), _mm512_set1_ps(1.0f));
+    __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    __m512i out = _mm512_add_epi32(_mm512_castps_si512(p), exponent);
+    return _mm512_castsi512_ps(_mm512_maskz_mov_epi32(_mm512_cmp_ps_mask(x, lowest, _CMP_GE_OQ), out));
+}
+
 /* As tanh8. */
 static inline __m512 tanh16(__m512 x)
 {
