@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * y = x·Wᵀ. A few rows are memory-bound: kernels of our own stream the weights. Many rows go to oneDNN in blocks of
- * y, each computed by one thread. How y is cut depends on the shape alone, so the number of threads never shows in
- * the result.
- *
- * In float32 what a row of x gives does not depend on the other rows either. oneDNN takes rows six (AVX2) or eight
- * (AVX-512) at a time and sums a remainder in another order, so it is only ever given a multiple of ROWS_STEP rows:
- * those that are left over are filled up with zeros. tests/kernels/test_ops.c holds it to that.
+ * y = x·Wᵀ. A few rows are memory-bound: kernels of our own stream the weights. Many rows are multiplied in float32 by
+ * panel_product.c, where a row's result depends on no other row. A model in bfloat16, on a processor that multiplies
+ * that type, goes to oneDNN in blocks of y, each computed by one thread. How y is cut into them depends on the shape
+ * alone, so the number of threads never shows in the result.
  */
 #include "kernels/ops.h"
 
@@ -15,17 +12,16 @@
 
 #include "kernels/kernels.h"
 #include "kernels/onednn/onednn_gemm.h"
+#include "kernels/panel_product.h"
 
 enum {
     OUTPUTS_PER_DOT = 32,  /* outputs that a thread takes at a time when there are few rows */
     FEW_ROWS = 12,         /* so many cost less one by one than in blocks: 0.17 s a row and 2.4 s for 5 to 24 rows, of a
                               3B decoder on one thread of AVX2 */
     FEW_ROWS_BF16 = 4,     /* where blocks are multiplied in bfloat16 */
-    ROWS_STEP = 24,        /* oneDNN in float32 gets a multiple of this many rows */
-    ROWS_MAX = 504,        /* rows of a block, a multiple of ROWS_STEP */
+    ROWS_MAX = 512,        /* rows of a block */
     PANEL_MIN = 64,        /* columns of a block: a 16th of all, within these bounds, in steps of PANEL_MIN */
-    PANEL_MAX = 256,
-    WIDENED_DEPTH = 2048   /* inputs of a panel of weights that are widened at a time */
+    PANEL_MAX = 256
 };
 
 struct product {
@@ -38,11 +34,9 @@ struct product {
     enum pali__store store;
 
     int64_t block_rows, n_row_blocks, block_columns, n_panels;
-    uint16_t *narrowed;       /* x in bfloat16, or NULL: multiply in float32 */
-    float *last_rows;         /* [ROWS_STEP, n_in]: the rows behind the last multiple of ROWS_STEP, then zeros */
-    unsigned char *threads;   /* thread_size bytes of scratch for each thread */
-    size_t shared_size, widened_size, thread_size;
-    bool bf16; /* the processor multiplies this type */
+    uint16_t *narrowed;       /* x in bfloat16 */
+    unsigned char *threads;   /* thread_size bytes of scratch for each thread: a block's results */
+    size_t narrowed_size, thread_size;
 };
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -125,13 +119,6 @@ static void multiply_by_dots(const struct product *product)
     }
 }
 
-/* Plain C is the definition and has no part of oneDNN in it; for aarch64 oneDNN has, of itself, only a slow
- * reference. */
-static bool uses_onednn(const struct pali__compute *compute)
-{
-    return compute->kernels->level != PALI__CPU_C && compute->kernels->level != PALI__CPU_NEON;
-}
-
 static bool multiplies_bf16(const struct pali__compute *compute, pali_dtype dtype)
 {
     return compute->dtype == PALI_BFLOAT16 && dtype == PALI_BFLOAT16 && compute->kernels->level == PALI__CPU_AVX512_BF16;
@@ -142,78 +129,22 @@ int64_t pali__few_rows(const struct pali__compute *compute, pali_dtype dtype)
     return multiplies_bf16(compute, dtype) ? FEW_ROWS_BF16 : FEW_ROWS;
 }
 
-/* Cuts y into blocks and says how much scratch that needs. */
+/* Cuts y into blocks for oneDNN and says how much scratch that needs. */
 static void plan(struct product *product)
 {
     const struct pali__matrix *w = product->w;
-    const struct pali__compute *compute = product->compute;
     product->n_row_blocks = blocks_of(product->n_rows, ROWS_MAX);
-    product->block_rows = blocks_of(blocks_of(product->n_rows, product->n_row_blocks), ROWS_STEP) * ROWS_STEP;
+    product->block_rows = blocks_of(product->n_rows, product->n_row_blocks);
     int64_t columns = blocks_of(w->n_out, 16 * PANEL_MIN) * PANEL_MIN;
     product->block_columns = smaller(columns, PANEL_MAX);
     product->n_panels = blocks_of(w->n_out, product->block_columns);
-
-    product->bf16 = multiplies_bf16(compute, w->dtype);
     /* Scratch that was measured for many rows serves fewer, whose blocks may be higher. */
-    int64_t part_rows = product->bf16 ? smaller(product->n_rows, ROWS_MAX) : ROWS_STEP;
-    part_rows = part_rows > ROWS_STEP ? part_rows : ROWS_STEP;
-    if (!uses_onednn(compute))
-        return;
-    if (w->dtype != PALI_FLOAT32)
-        product->widened_size = round_up((size_t)(product->block_columns * smaller(w->n_in, WIDENED_DEPTH)) * sizeof(float));
-    product->shared_size = product->bf16 ? round_up((size_t)(product->n_rows * w->n_in) * sizeof(uint16_t)) : 0;
-    size_t last_rows = round_up((size_t)(ROWS_STEP * w->n_in) * sizeof(float));
-    product->shared_size = last_rows > product->shared_size ? last_rows : product->shared_size;
-    product->thread_size =
-        product->widened_size + round_up((size_t)(part_rows * product->block_columns) * sizeof(float));
+    int64_t part_rows = smaller(product->n_rows, ROWS_MAX);
+    product->narrowed_size = round_up((size_t)(product->n_rows * w->n_in) * sizeof(uint16_t));
+    product->thread_size = round_up((size_t)(part_rows * product->block_columns) * sizeof(float));
 }
 
-/* y = x·Wᵀ, or y += …, for `n` outputs from `first` on and `depth` inputs, whose weights are `w`: whole steps of rows
- * in place, the rest in `part`, [ROWS_STEP, n]. */
-static pali_status float_rows(const struct product *product, float *part, const float *w, int64_t w_stride,
-                              int64_t first_row, int64_t n_rows, int64_t first, int64_t n, int64_t at, int64_t depth)
-{
-    int64_t n_out = product->w->n_out, n_in = product->w->n_in, whole = n_rows / ROWS_STEP * ROWS_STEP;
-    bool add = product->store == PALI__ADD || at > 0;
-    if (whole > 0)
-        TRY(pali__onednn_f32(product->y + first_row * n_out + first, n_out, product->x + first_row * n_in + at, n_in, w,
-                             w_stride, whole, n, depth, add));
-    if (whole < n_rows)
-        TRY(pali__onednn_f32(part, n, product->last_rows + at, n_in, w, w_stride, ROWS_STEP, n, depth, add));
-    return PALI_OK;
-}
-
-/* One block by oneDNN in float32, the weights widened WIDENED_DEPTH inputs at a time unless they are float32. */
-static pali_status float_block(const struct product *product, unsigned char *scratch, int64_t first_row, int64_t n_rows,
-                               int64_t first, int64_t n)
-{
-    const struct pali__matrix *w = product->w;
-    const struct pali__kernels *kernels = product->compute->kernels;
-    float *widened = (float *)(void *)scratch, *part = (float *)(void *)(scratch + product->widened_size);
-    float *y = product->y + first_row * w->n_out + first;
-    for (int64_t r = n_rows / ROWS_STEP * ROWS_STEP; r < n_rows && product->store == PALI__ADD; r++)
-        memcpy(part + r % ROWS_STEP * n, y + r * w->n_out, (size_t)n * sizeof(float));
-    if (w->dtype == PALI_FLOAT32)
-        TRY(float_rows(product, part, weights_at(w, first, 0), w->n_in, first_row, n_rows, first, n, 0, w->n_in));
-    for (int64_t k = 0; k < w->n_in && w->dtype != PALI_FLOAT32; k += WIDENED_DEPTH) {
-        int64_t depth = smaller(WIDENED_DEPTH, w->n_in - k);
-        for (int64_t j = 0; j < n; j++) {
-            const uint16_t *row = weights_at(w, first + j, k);
-            if (w->dtype == PALI_BFLOAT16)
-                kernels->widen_bf16(widened + j * depth, row, depth);
-            else
-                kernels->widen_f16(widened + j * depth, row, depth);
-        }
-        TRY(float_rows(product, part, widened, depth, first_row, n_rows, first, n, k, depth));
-    }
-    for (int64_t r = n_rows / ROWS_STEP * ROWS_STEP; r < n_rows; r++)
-        memcpy(y + r * w->n_out, part + r % ROWS_STEP * n, (size_t)n * sizeof(float));
-    for (int64_t r = 0; r < n_rows && product->bias != NULL; r++)
-        kernels->add(y + r * w->n_out, product->bias + first, n);
-    return PALI_OK;
-}
-
-/* One block without oneDNN. */
+/* One block that oneDNN does not take. */
 static void own_block(const struct product *product, int64_t first_row, int64_t n_rows, int64_t first, int64_t n)
 {
     for (int64_t j = 0; j < n; j += OUTPUTS_PER_DOT)
@@ -225,7 +156,7 @@ static pali_status bf16_block(const struct product *product, unsigned char *scra
                               int64_t first, int64_t n)
 {
     const struct pali__matrix *w = product->w;
-    float *part = (float *)(void *)(scratch + product->widened_size);
+    float *part = (float *)(void *)scratch;
     struct pali__onednn_bf16 multiply;
     pali_status status = pali__onednn_bf16_create(&multiply, n_rows, n, w->n_in);
     if (status == PALI_OK)
@@ -245,14 +176,6 @@ static void narrow_inputs(const struct product *product)
         product->compute->kernels->narrow_bf16(product->narrowed + r * n_in, product->x + r * n_in, n_in);
 }
 
-/* What float_rows needs of the rows that do not fill a step. */
-static void copy_last_rows(const struct product *product)
-{
-    int64_t n_in = product->w->n_in, left = product->n_rows % ROWS_STEP;
-    memcpy(product->last_rows, product->x + (product->n_rows - left) * n_in, (size_t)(left * n_in) * sizeof(float));
-    memset(product->last_rows + left * n_in, 0, (size_t)((ROWS_STEP - left) * n_in) * sizeof(float));
-}
-
 /* Whether oneDNN takes the bfloat16 product of a whole block; it then takes all of them. */
 static bool bf16_works(const struct product *product)
 {
@@ -263,8 +186,9 @@ static bool bf16_works(const struct product *product)
     return status == PALI_OK;
 }
 
-static pali_status multiply_by_blocks(const struct product *product)
+static pali_status multiply_in_bf16(const struct product *product)
 {
+    narrow_inputs(product);
     int64_t n_out = product->w->n_out, n_blocks = product->n_row_blocks * product->n_panels;
     int worst = PALI_OK;
 #pragma omp parallel for schedule(dynamic) reduction(min : worst) num_threads(product->compute->n_threads)
@@ -276,11 +200,7 @@ static pali_status multiply_by_blocks(const struct product *product)
         if (n_rows <= 0)
             continue; /* rounding up the size of a block can leave the last one empty */
         unsigned char *scratch = product->threads + (size_t)omp_get_thread_num() * product->thread_size;
-        pali_status status = PALI_ERROR_UNSUPPORTED;
-        if (product->narrowed != NULL)
-            status = bf16_block(product, scratch, first_row, n_rows, first, n);
-        else if (uses_onednn(product->compute))
-            status = float_block(product, scratch, first_row, n_rows, first, n);
+        pali_status status = bf16_block(product, scratch, first_row, n_rows, first, n);
         if (status == PALI_ERROR_UNSUPPORTED) {
             own_block(product, first_row, n_rows, first, n);
             status = PALI_OK;
@@ -309,15 +229,13 @@ pali_status pali__linear_in_blocks(const struct pali__compute *compute, float *y
     if (n_rows == 0 || w->n_out == 0)
         return PALI_OK;
     plan(&product);
-    product.threads = (unsigned char *)scratch + product.shared_size;
-    if (product.bf16 && bf16_works(&product)) {
-        product.narrowed = scratch;
-        narrow_inputs(&product);
-    } else if (product.shared_size > 0) {
-        product.last_rows = scratch;
-        copy_last_rows(&product);
+    product.narrowed = scratch;
+    product.threads = (unsigned char *)scratch + product.narrowed_size;
+    if (!multiplies_bf16(compute, w->dtype) || !bf16_works(&product)) {
+        pali__panel_product(compute, y, x, n_rows, w, bias, store, scratch);
+        return PALI_OK;
     }
-    pali_status status = multiply_by_blocks(&product);
+    pali_status status = multiply_in_bf16(&product);
     if (status != PALI_OK)
         return pali__fail(error, status, "oneDNN failed to multiply %lld rows by a [%lld, %lld] matrix",
                           (long long)n_rows, (long long)w->n_out, (long long)w->n_in);
@@ -359,6 +277,10 @@ size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows,
     struct product product = {.compute = compute, .n_rows = n_rows, .w = w};
     if (n_rows <= pali__few_rows(compute, w->dtype) || w->n_out == 0)
         return 0;
+    size_t size = pali__panel_product_scratch(compute, n_rows, w);
+    if (!multiplies_bf16(compute, w->dtype))
+        return size;
     plan(&product);
-    return product.shared_size + (size_t)compute->n_threads * product.thread_size;
+    size_t bf16_size = product.narrowed_size + (size_t)compute->n_threads * product.thread_size;
+    return bf16_size > size ? bf16_size : size;
 }

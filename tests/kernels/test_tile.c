@@ -108,6 +108,26 @@ static void test_product(const struct pali__kernels *kernels)
     test_product_shape(kernels, 3, 5, 0, true);
 }
 
+/* What an element gets depends on its row and its column alone: a part of a product is a product of the parts. */
+static void test_product_parts(const struct pali__kernels *kernels)
+{
+    enum { M = 29, N = 72, K = 50 };
+    static float a[M * K], b[K * N], c[M * N], old[M * N], part[M * N];
+    random_floats(a, M * K, 1.0f);
+    random_floats(b, K * N, 1.0f);
+    random_floats(old, M * N, 1.0f);
+    memcpy(c, old, sizeof c);
+    kernels->product(c, N, a, K, b, N, M, N, K, true);
+    for (int run = 0; run < 200; run++) {
+        int64_t row = random_below(M), m = 1 + random_below(M - row);
+        int64_t column = 8 * random_below(N / 8), n = 8 * (1 + random_below((N - column) / 8));
+        memcpy(part, old, sizeof part);
+        kernels->product(part + row * N + column, N, a + row * K, K, b + column, N, m, n, K, true);
+        for (int64_t i = row; i < row + m; i++)
+            CHECK(memcmp(&part[i * N + column], &c[i * N + column], (size_t)n * sizeof *c) == 0);
+    }
+}
+
 static void test_transpose(const struct pali__kernels *kernels)
 {
     for (int64_t rows = 0; rows < 27; rows++) {
@@ -138,6 +158,7 @@ static void test_all(const struct pali__kernels *kernels)
     test_max(kernels);
     test_exp_sum(kernels);
     test_product(kernels);
+    test_product_parts(kernels);
     test_transpose(kernels);
 }
 

@@ -6,6 +6,7 @@
 void pali__kernels_init_neon(struct pali__kernels *kernels)
 {
     kernels->level = PALI__CPU_NEON;
+    kernels->product_columns = 8;
     kernels->dot_rows_f32 = pali__dot_rows_f32_neon;
     kernels->dot_rows_bf16 = pali__dot_rows_bf16_neon;
     kernels->dot_rows_f16 = pali__dot_rows_f16_neon;

@@ -20,11 +20,8 @@ INLINE void block(const struct operands *o, const int n_rows)
 {
     float32x4_t sums[BLOCK_ROWS][N_VECTORS];
 #pragma GCC unroll 8
-    for (int r = 0; r < n_rows; r++) {
-        const float *c = o->c + r * o->c_stride;
-        sums[r][0] = o->add ? vld1q_f32(c) : vdupq_n_f32(0);
-        sums[r][1] = o->add ? vld1q_f32(c + LANES) : vdupq_n_f32(0);
-    }
+    for (int r = 0; r < n_rows; r++)
+        sums[r][0] = sums[r][1] = vdupq_n_f32(0);
     for (int64_t l = 0; l < o->k; l++) {
         float32x4_t left = vld1q_f32(o->b + l * o->b_stride), right = vld1q_f32(o->b + l * o->b_stride + LANES);
 #pragma GCC unroll 8
@@ -36,8 +33,9 @@ INLINE void block(const struct operands *o, const int n_rows)
     }
 #pragma GCC unroll 8
     for (int r = 0; r < n_rows; r++) {
-        vst1q_f32(o->c + r * o->c_stride, sums[r][0]);
-        vst1q_f32(o->c + r * o->c_stride + LANES, sums[r][1]);
+        float *c = o->c + r * o->c_stride;
+        vst1q_f32(c, o->add ? vaddq_f32(vld1q_f32(c), sums[r][0]) : sums[r][0]);
+        vst1q_f32(c + LANES, o->add ? vaddq_f32(vld1q_f32(c + LANES), sums[r][1]) : sums[r][1]);
     }
 }
 

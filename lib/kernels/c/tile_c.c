@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+enum { COLUMNS = 16 }; /* whose sums stay in registers */
+
 float pali__max_c(const float *x, int64_t n)
 {
     float largest = -INFINITY;
@@ -26,14 +28,22 @@ void pali__product_c(float *c, int64_t c_stride, const float *a, int64_t a_strid
                      int64_t m, int64_t n, int64_t k, bool add)
 {
     for (int64_t i = 0; i < m; i++) {
-        float *out = c + i * c_stride;
-        for (int64_t j = 0; j < n && !add; j++)
-            out[j] = 0;
-        for (int64_t l = 0; l < k; l++) {
-            float factor = a[i * a_stride + l];
-            const float *row = b + l * b_stride;
-            for (int64_t j = 0; j < n; j++)
-                out[j] += factor * row[j];
+        for (int64_t first = 0; first < n; first += COLUMNS) {
+            int64_t n_columns = n - first < COLUMNS ? n - first : COLUMNS;
+            float *out = c + i * c_stride + first, sums[COLUMNS] = {0};
+            for (int64_t l = 0; l < k; l++) {
+                float factor = a[i * a_stride + l];
+                const float *row = b + l * b_stride + first;
+                if (n_columns == COLUMNS) {
+                    for (int64_t j = 0; j < COLUMNS; j++)
+                        sums[j] += factor * row[j];
+                } else {
+                    for (int64_t j = 0; j < n_columns; j++)
+                        sums[j] += factor * row[j];
+                }
+            }
+            for (int64_t j = 0; j < n_columns; j++)
+                out[j] = add ? out[j] + sums[j] : sums[j];
         }
     }
 }

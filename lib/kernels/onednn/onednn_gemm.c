@@ -47,16 +47,6 @@ pali_status pali__onednn_status(dnnl_status_t status)
     }
 }
 
-pali_status pali__onednn_f32(float *c, int64_t c_stride, const float *a, int64_t a_stride, const float *b,
-                             int64_t b_stride, int64_t m, int64_t n, int64_t k, bool add)
-{
-    int n_threads = take_one_thread();
-    dnnl_status_t status =
-        dnnl_sgemm('N', 'T', m, n, k, 1.0f, a, a_stride, b, b_stride, add ? 1.0f : 0.0f, c, c_stride);
-    omp_set_num_threads(n_threads);
-    return pali__onednn_status(status);
-}
-
 pali_status pali__onednn_bf16_create(struct pali__onednn_bf16 *product, int64_t m, int64_t n, int64_t k)
 {
     dnnl_engine_t engine = NULL;

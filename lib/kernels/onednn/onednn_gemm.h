@@ -6,14 +6,9 @@
 #ifndef PALI_KERNELS_ONEDNN_ONEDNN_GEMM_H
 #define PALI_KERNELS_ONEDNN_ONEDNN_GEMM_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include <paligemma/base.h>
-
-/* c = a·bᵀ, or c += a·bᵀ if `add`. a: [m, k], b: [n, k], c: [m, n], rows their strides apart. Any thread. */
-pali_status pali__onednn_f32(float *c, int64_t c_stride, const float *a, int64_t a_stride, const float *b,
-                             int64_t b_stride, int64_t m, int64_t n, int64_t k, bool add);
 
 /* A product of bfloat16 matrices with float32 sums, made for one shape: c = a·bᵀ, all contiguous. It belongs to the
  * thread that created it. */

@@ -6,6 +6,7 @@
 void pali__kernels_init_avx2(struct pali__kernels *kernels)
 {
     kernels->level = PALI__CPU_AVX2;
+    kernels->product_columns = 16;
     PALI__SET_KERNELS(kernels, avx2);
     kernels->transpose = pali__transpose_avx2;
 }
@@ -13,5 +14,6 @@ void pali__kernels_init_avx2(struct pali__kernels *kernels)
 void pali__kernels_init_avx512(struct pali__kernels *kernels)
 {
     kernels->level = PALI__CPU_AVX512;
+    kernels->product_columns = 32;
     PALI__SET_KERNELS(kernels, avx512);
 }

@@ -6,7 +6,7 @@
 
 #include "kernels/x86/vector_avx2.h"
 
-enum { LANES = 8, BLOCK_ROWS = 6, BLOCK_COLUMNS = 16 };
+enum { LANES = 8, N_SUMS = 12 };
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -29,13 +29,13 @@ float pali__exp_sum_avx2(float *x, int64_t n, float shift)
     __m256 shifts = _mm256_set1_ps(shift), sum = _mm256_setzero_ps();
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        __m256 out = exp8(_mm256_sub_ps(_mm256_loadu_ps(x + i), shifts));
+        __m256 out = exp_falling8(_mm256_sub_ps(_mm256_loadu_ps(x + i), shifts));
         _mm256_storeu_ps(x + i, out);
         sum = _mm256_add_ps(sum, out);
     }
     if (i < n) {
         __m256i lanes = first_lanes(n - i);
-        __m256 out = exp8(_mm256_sub_ps(_mm256_maskload_ps(x + i, lanes), shifts));
+        __m256 out = exp_falling8(_mm256_sub_ps(_mm256_maskload_ps(x + i, lanes), shifts));
         _mm256_maskstore_ps(x + i, lanes, out);
         sum = _mm256_add_ps(sum, _mm256_and_ps(out, _mm256_castsi256_ps(lanes)));
     }
@@ -49,82 +49,81 @@ struct operands {
     bool add;
 };
 
-/* n_rows ≤ BLOCK_ROWS rows and 16 columns of c, or, masked, the first 1 to 16 of them. n_rows and `masked` are
- * constants where this is used. Twelve sums, two vectors of b and a broadcast of a fill the sixteen registers. */
-INLINE void block(const struct operands *o, const int n_rows, const bool masked, int64_t n_columns)
+INLINE void advance(struct operands *o, int64_t n_rows)
 {
-    __m256i low = first_lanes(n_columns < LANES ? n_columns : LANES);
-    __m256i high = first_lanes(n_columns < LANES ? 0 : n_columns - LANES);
-    __m256 sums[BLOCK_ROWS][2];
+    o->c += n_rows * o->c_stride;
+    o->a += n_rows * o->a_stride;
+}
+
+/* n_rows rows and up to n_vectors·8 columns of c, the last vector masked by `lanes`. n_rows, n_vectors and `masked` are
+ * constants where this is used. Twelve sums, two vectors of b and a broadcast of a fill the sixteen registers. */
+INLINE void block(const struct operands *o, const int n_rows, const int n_vectors, const bool masked, __m256i lanes)
+{
+    __m256 sums[N_SUMS][2];
 #pragma GCC unroll 12
     for (int r = 0; r < n_rows; r++) {
-        const float *c = o->c + r * o->c_stride;
         sums[r][0] = sums[r][1] = _mm256_setzero_ps();
-        if (o->add) {
-            sums[r][0] = masked ? _mm256_maskload_ps(c, low) : _mm256_loadu_ps(c);
-            sums[r][1] = masked ? _mm256_maskload_ps(c + LANES, high) : _mm256_loadu_ps(c + LANES);
-        }
+        _mm_prefetch((const char *)(o->c + r * o->c_stride), _MM_HINT_T0);
     }
     for (int64_t l = 0; l < o->k; l++) {
-        const float *b = o->b + l * o->b_stride;
-        __m256 left = masked ? _mm256_maskload_ps(b, low) : _mm256_loadu_ps(b);
-        __m256 right = masked ? _mm256_maskload_ps(b + LANES, high) : _mm256_loadu_ps(b + LANES);
+        __m256 b[2];
+#pragma GCC unroll 2
+        for (int v = 0; v < n_vectors; v++)
+            b[v] = load_lanes(o->b + l * o->b_stride + v * LANES, masked && v == n_vectors - 1, lanes);
 #pragma GCC unroll 12
         for (int r = 0; r < n_rows; r++) {
             __m256 factor = _mm256_broadcast_ss(o->a + r * o->a_stride + l);
-            sums[r][0] = _mm256_fmadd_ps(factor, left, sums[r][0]);
-            sums[r][1] = _mm256_fmadd_ps(factor, right, sums[r][1]);
+#pragma GCC unroll 2
+            for (int v = 0; v < n_vectors; v++)
+                sums[r][v] = _mm256_fmadd_ps(factor, b[v], sums[r][v]);
         }
     }
 #pragma GCC unroll 12
     for (int r = 0; r < n_rows; r++) {
-        float *c = o->c + r * o->c_stride;
-        if (masked) {
-            _mm256_maskstore_ps(c, low, sums[r][0]);
-            _mm256_maskstore_ps(c + LANES, high, sums[r][1]);
-        } else {
-            _mm256_storeu_ps(c, sums[r][0]);
-            _mm256_storeu_ps(c + LANES, sums[r][1]);
+#pragma GCC unroll 2
+        for (int v = 0; v < n_vectors; v++) {
+            float *c = o->c + r * o->c_stride + v * LANES;
+            bool last = masked && v == n_vectors - 1;
+            __m256 sum = o->add ? _mm256_add_ps(load_lanes(c, last, lanes), sums[r][v]) : sums[r][v];
+            store_lanes(c, sum, last, lanes);
         }
     }
 }
 
-INLINE void block_of_rows(const struct operands *o, int64_t n_rows, const bool masked, int64_t n_columns)
+/* All rows of n_columns ≤ n_vectors·8 columns: as many blocks of most_rows as there are, then smaller ones. */
+INLINE void column(struct operands o, int64_t m, const int most_rows, const int n_vectors, const bool masked,
+                   int64_t n_columns)
 {
-    switch (n_rows) {
-    case 1:
-        block(o, 1, masked, n_columns);
-        break;
-    case 2:
-        block(o, 2, masked, n_columns);
-        break;
-    case 3:
-        block(o, 3, masked, n_columns);
-        break;
-    case 4:
-        block(o, 4, masked, n_columns);
-        break;
-    case 5:
-        block(o, 5, masked, n_columns);
-        break;
-    default:
-        block(o, BLOCK_ROWS, masked, n_columns);
-        break;
+    __m256i lanes = first_lanes(n_columns - (n_vectors - 1) * LANES);
+    for (; m >= most_rows; m -= most_rows) {
+        block(&o, most_rows, n_vectors, masked, lanes);
+        advance(&o, most_rows);
     }
+    for (; m >= 4; m -= 4) {
+        block(&o, 4, n_vectors, masked, lanes);
+        advance(&o, 4);
+    }
+    for (; m >= 2; m -= 2) {
+        block(&o, 2, n_vectors, masked, lanes);
+        advance(&o, 2);
+    }
+    if (m > 0)
+        block(&o, 1, n_vectors, masked, lanes);
 }
 
 void pali__product_avx2(float *c, int64_t c_stride, const float *a, int64_t a_stride, const float *b, int64_t b_stride,
                         int64_t m, int64_t n, int64_t k, bool add)
 {
-    for (int64_t j = 0; j < n; j += BLOCK_COLUMNS) {
-        int64_t n_columns = n - j < BLOCK_COLUMNS ? n - j : BLOCK_COLUMNS;
-        for (int64_t i = 0; i < m; i += BLOCK_ROWS) {
-            struct operands o = {c + i * c_stride + j, a + i * a_stride, b + j, c_stride, a_stride, b_stride, k, add};
-            if (n_columns == BLOCK_COLUMNS)
-                block_of_rows(&o, m - i, false, n_columns);
-            else
-                block_of_rows(&o, m - i, true, n_columns);
-        }
+    for (int64_t j = 0; j < n; j += 2 * LANES) {
+        struct operands o = {c + j, a, b + j, c_stride, a_stride, b_stride, k, add};
+        if (n - j >= 2 * LANES)
+            column(o, m, N_SUMS / 2, 2, false, 2 * LANES);
+        else if (n - j > LANES)
+            column(o, m, N_SUMS / 2, 2, true, n - j);
+        else if (n - j == LANES)
+            column(o, m, N_SUMS, 1, false, LANES);
+        else
+            column(o, m, N_SUMS, 1, true, n - j);
     }
 }
 

@@ -23,7 +23,7 @@ float pali__exp_sum_avx512(float *x, int64_t n, float shift)
     __m512 shifts = _mm512_set1_ps(shift), sum = _mm512_setzero_ps();
     for (int64_t i = 0; i < n; i += LANES) {
         __mmask16 lanes = lanes_of(n - i);
-        __m512 out = exp16(_mm512_sub_ps(_mm512_maskz_loadu_ps(lanes, x + i), shifts));
+        __m512 out = exp_falling16(_mm512_sub_ps(_mm512_maskz_loadu_ps(lanes, x + i), shifts));
         _mm512_mask_storeu_ps(x + i, lanes, out);
         sum = _mm512_mask_add_ps(sum, lanes, sum, out);
     }
@@ -44,12 +44,8 @@ INLINE void block(const struct operands *o, const int n_rows, __mmask16 low, __m
     __m512 sums[BLOCK_ROWS][2];
 #pragma GCC unroll 12
     for (int r = 0; r < n_rows; r++) {
-        const float *c = o->c + r * o->c_stride;
         sums[r][0] = sums[r][1] = _mm512_setzero_ps();
-        if (o->add) {
-            sums[r][0] = _mm512_maskz_loadu_ps(low, c);
-            sums[r][1] = _mm512_maskz_loadu_ps(high, c + LANES);
-        }
+        _mm_prefetch((const char *)(o->c + r * o->c_stride), _MM_HINT_T0);
     }
     for (int64_t l = 0; l < o->k; l++) {
         const float *b = o->b + l * o->b_stride;
@@ -64,6 +60,10 @@ INLINE void block(const struct operands *o, const int n_rows, __mmask16 low, __m
 #pragma GCC unroll 12
     for (int r = 0; r < n_rows; r++) {
         float *c = o->c + r * o->c_stride;
+        if (o->add) {
+            sums[r][0] = _mm512_add_ps(_mm512_maskz_loadu_ps(low, c), sums[r][0]);
+            sums[r][1] = _mm512_add_ps(_mm512_maskz_loadu_ps(high, c + LANES), sums[r][1]);
+        }
         _mm512_mask_storeu_ps(c, low, sums[r][0]);
         _mm512_mask_storeu_ps(c + LANES, high, sums[r][1]);
     }
