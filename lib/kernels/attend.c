@@ -175,6 +175,7 @@ void pali__attention_probabilities(const struct pali__compute *compute, const st
         int64_t query = row % a->n_queries;
         float *p = a->probabilities + row * a->n_keys;
         all_scores(kernels, a, p, a->q + query * a->q_stride + head * a->head_dim, pali__key_head(a, head));
+        kernels->scale(p, p, a->n_keys, a->scale);
         pali__scores_finish(kernels, a, p, a->q_start + query, 0, a->n_keys, true);
         float largest = kernels->max(p, a->n_keys);
         if (largest == -INFINITY) {

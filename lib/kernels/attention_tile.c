@@ -7,6 +7,17 @@
 #include "kernels/attention_tile.h"
 
 #include <math.h>
+#include <string.h>
+
+enum {
+    PANEL_MAX = 32, /* the most columns that any kernel takes at a time */
+    COPIED = 8      /* a divisor of those of all kernels */
+};
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 enum visibility { NOTHING, SOMETHING, EVERYTHING };
 
@@ -47,7 +58,6 @@ static enum visibility visibility_of(const struct pali__tile *tile, int64_t firs
 void pali__scores_finish(const struct pali__kernels *kernels, const struct pali__attention *attention, float *scores,
                          int64_t query, int64_t first, int64_t n, bool masked)
 {
-    kernels->scale(scores, scores, n, attention->scale);
     if (attention->soft_cap != 0)
         kernels->soft_cap(scores, n, attention->soft_cap);
     if (!masked)
@@ -97,7 +107,7 @@ static float *out_at(const struct pali__tile *tile, int64_t h, int64_t i)
     return tile->out + h * tile->head_stride + i * tile->query_stride;
 }
 
-/* out += p·v for keys first…first+n-1, whose weights p are [rows, PALI__TILE_KEYS]. */
+/* out += p·v for keys first…first+n-1, whose weights p are [rows, PALI__TILE_KEYS], the values as they stand. */
 static void add_values(struct pali__tile *tile, const float *p, int64_t first, int64_t n, float *buffer)
 {
     const struct pali__attention *a = tile->attention;
@@ -113,7 +123,41 @@ static void add_values(struct pali__tile *tile, const float *p, int64_t first, i
     tile->empty = false;
 }
 
-/* From raw scores of keys first…first+n-1, [rows, PALI__TILE_KEYS], to the tile's share of the sums. */
+/* panel[n, columns] = the first columns of values[n, …], whose rows are `stride` apart, at most `width` of them. */
+static void cut_panel(float *panel, int64_t columns, const float *values, int64_t stride, int64_t n, int64_t width)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float *in = values + i * stride;
+        float *out = panel + i * columns;
+        int64_t j = 0;
+        for (; j + COPIED <= width; j += COPIED)
+            memcpy(out + j, in + j, COPIED * sizeof *out);
+        for (; j < width; j++)
+            out[j] = in[j];
+    }
+}
+
+/* The same as add_values for many rows. As the values stand, their rows would drive each other out of the first cache:
+ * as many columns as a product takes at a time are copied before they are used. */
+static void add_values_by_panels(struct pali__tile *tile, const float *p, int64_t first, int64_t n, float *buffer)
+{
+    const struct pali__attention *a = tile->attention;
+    int64_t columns = tile->kernels->product_columns, stride;
+    float panel[PANEL_MAX * PALI__TILE_KEYS];
+    const float *v = pali__key_rows(tile->kernels, a, true, pali__key_head(a, tile->first_head), first, n, buffer,
+                                    &stride);
+    for (int64_t d = 0; d < a->head_dim; d += columns) {
+        int64_t width = smaller(columns, a->head_dim - d);
+        cut_panel(panel, columns, v + d, stride, n, width);
+        for (int64_t h = 0; h < tile->n_heads; h++)
+            tile->kernels->product(out_at(tile, h, 0) + d, tile->query_stride,
+                                   p + h * tile->n_queries * PALI__TILE_KEYS, PALI__TILE_KEYS, panel, columns,
+                                   tile->n_queries, width, n, !tile->empty);
+    }
+    tile->empty = false;
+}
+
+/* From scaled scores of keys first…first+n-1, [rows, PALI__TILE_KEYS], to the tile's share of the sums. */
 static void add_keys(struct pali__tile *tile, float *scores, int64_t first, int64_t n, bool masked, float *buffer)
 {
     const struct pali__attention *a = tile->attention;
@@ -123,7 +167,10 @@ static void add_keys(struct pali__tile *tile, float *scores, int64_t first, int6
         pali__scores_finish(tile->kernels, a, row, a->q_start + tile->first_query + i, first, n, masked);
         softmax_step(tile, r, row, n, out_at(tile, r / tile->n_queries, i));
     }
-    add_values(tile, scores, first, n, buffer);
+    if (tile->by_dots)
+        add_values(tile, scores, first, n, buffer);
+    else
+        add_values_by_panels(tile, scores, first, n, buffer);
 }
 
 /* scores = q·kᵀ for keys first…first+n-1 by dot products. q: [n_rows, head_dim], rows q_stride apart. */
@@ -148,17 +195,20 @@ static void score_by_dots(const struct pali__tile *tile, float *scores, const fl
     }
 }
 
-/* The same by a product with the keys turned. */
+/* The same by products with the keys turned into panels: panel[head_dim, keys]. */
 static void score_by_product(const struct pali__tile *tile, float *scores, const float *q, int64_t n_rows,
                              int64_t first, int64_t n, float *buffer)
 {
     const struct pali__attention *a = tile->attention;
-    int64_t width = a->head_dim, stride;
-    float turned[PALI__KEY_BUFFER];
-    const float *k = pali__key_rows(tile->kernels, a, false, pali__key_head(a, tile->first_head), first, n, buffer,
-                                    &stride);
-    tile->kernels->transpose(turned, PALI__TILE_KEYS, k, stride, n, width);
-    tile->kernels->product(scores, PALI__TILE_KEYS, q, width, turned, PALI__TILE_KEYS, n_rows, n, width, false);
+    const struct pali__kernels *kernels = tile->kernels;
+    int64_t columns = kernels->product_columns, width = a->head_dim, stride;
+    float panel[PANEL_MAX * PALI__TILE_HEAD_DIM];
+    const float *k = pali__key_rows(kernels, a, false, pali__key_head(a, tile->first_head), first, n, buffer, &stride);
+    for (int64_t j = 0; j < n; j += columns) {
+        int64_t taken = smaller(columns, n - j);
+        kernels->transpose(panel, columns, k + j * stride, stride, taken, width);
+        kernels->product(scores + j, PALI__TILE_KEYS, q, width, panel, columns, n_rows, taken, width, false);
+    }
 }
 
 /* A head wider than a tile: one row, whose query is not copied. */
@@ -172,6 +222,7 @@ static void run_wide(struct pali__tile *tile)
         if (visible == NOTHING)
             continue;
         score_by_dots(tile, scores, query_at(tile, 0, 0), tile->attention->q_stride, 1, first, n, buffer);
+        tile->kernels->scale(scores, scores, n, tile->attention->scale);
         add_keys(tile, scores, first, n, visible != EVERYTHING, buffer);
     }
 }
@@ -183,7 +234,8 @@ static void run_tiled(struct pali__tile *tile)
     float scores[PALI__TILE_ROWS * PALI__TILE_KEYS];
     for (int64_t h = 0; h < tile->n_heads; h++) {
         for (int64_t i = 0; i < tile->n_queries; i++)
-            tile->kernels->scale(q + (h * tile->n_queries + i) * width, query_at(tile, h, i), width, 1.0f);
+            tile->kernels->scale(q + (h * tile->n_queries + i) * width, query_at(tile, h, i), width,
+                                 tile->attention->scale);
     }
     for (int64_t at = 0; at < tile->n_keys; at += PALI__TILE_KEYS) {
         int64_t first = tile->first_key + at, left = tile->n_keys - at;

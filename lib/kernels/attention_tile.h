@@ -7,8 +7,8 @@
 #include "kernels/ops.h"
 
 enum {
-    PALI__TILE_ROWS = 64,     /* (head, query) pairs of a tile */
-    PALI__TILE_KEYS = 64,
+    PALI__TILE_ROWS = 128,    /* (head, query) pairs of a tile */
+    PALI__TILE_KEYS = 128,
     PALI__TILE_HEAD_DIM = 256, /* wider heads are worked on without tiles, a row at a time */
     PALI__KEY_BUFFER = PALI__TILE_KEYS * PALI__TILE_HEAD_DIM /* floats */
 };
@@ -48,7 +48,7 @@ struct pali__tile {
 /* Fills in out, max, sum and empty. n_heads·n_queries ≤ PALI__TILE_ROWS; 1 if the head is wider than a tile. */
 void pali__tile_run(struct pali__tile *tile);
 
-/* scores[j] of keys first…first+n-1: scaled and capped, and -infinity where query slot `query` does not see the key. */
+/* Scaled scores[j] of keys first…first+n-1: capped, and -infinity where query slot `query` does not see the key. */
 void pali__scores_finish(const struct pali__kernels *kernels, const struct pali__attention *attention, float *scores,
                          int64_t query, int64_t first, int64_t n, bool masked);
 
