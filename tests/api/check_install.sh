@@ -59,6 +59,19 @@ for name in $needed; do
         ;;
     esac
 done
+# What those bring with them: zlib by libpng; C++ and the OpenCL loader by oneDNN, as Debian builds it.
+for name in $(ldd "$library" | sed -n 's/^[[:space:]]*\([^ ]*\.so[^ ]*\).*/\1/p' | sed 's|.*/||'); do
+    case " $(echo $needed) linux-vdso.so.1 " in *" $name "*) continue ;; esac
+    case $name in
+    libz.so.* | libstdc++.so.* | libgcc_s.so.* | libOpenCL.so.* | libdl.so.* | librt.so.* | libpthread.so.* | \
+        libm.so.* | libc.so.* | libgomp.so.* | ld-linux*) ;;
+    *)
+        echo "the library brings $name with it" >&2
+        exit 1
+        ;;
+    esac
+done
+if ldd "$library" | grep 'not found'; then exit 1; fi
 if readelf -d "$library" | grep -E 'RPATH|RUNPATH|TEXTREL'; then
     echo "the library has the entries above" >&2
     exit 1
