@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 set(paligemma_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/paligemma")
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/paligemma" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-    COMPONENT development FILES_MATCHING PATTERN "*.h")
+    COMPONENT development FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 install(TARGETS paligemma EXPORT paligemma-targets
     LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT runtime NAMELINK_COMPONENT development
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT development

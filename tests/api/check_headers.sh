@@ -12,7 +12,8 @@ command -v "$cc" >/dev/null 2>&1 || { echo "SKIPPED: $cc is not installed"; exit
 [ -z "$cxx" ] || command -v "$cxx" >/dev/null 2>&1 || cxx=
 if "$cc" --version | grep -q clang; then # all it has, but for what warns of the language itself and of padding
     warnings="$warnings -Weverything -Wno-padded -Wno-declaration-after-statement -Wno-c++98-compat
-        -Wno-c++98-compat-pedantic -Wno-unused-member-function"
+        -Wno-c++98-compat-pedantic -Wno-weak-vtables -Wno-unsafe-buffer-usage
+        -Wno-unknown-warning-option"
 fi
 
 for header in "$include"/paligemma/*.h; do
