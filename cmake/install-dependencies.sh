@@ -29,7 +29,7 @@ for part in "$@"; do
         has clang || want clang
         has clang && echo '#include <omp.h>' | clang -fopenmp -E - >/dev/null 2>&1 || want libomp-dev
         ;;
-    bindings) # the interface from other languages, the manual page, the completions, the packages
+    bindings) # the interface from other languages, the manual page, the completions, the packages, the ABI
         has mandoc || want mandoc
         has zsh || want zsh
         has fish || want fish
@@ -37,6 +37,7 @@ for part in "$@"; do
         has pip3 || want python3-pip # the Python package's test
         python3 -c 'import setuptools' 2>/dev/null || want python3-setuptools
         { has python3 && python3 -c 'import numpy, PIL' 2>/dev/null; } || want "python3-numpy python3-pil"
+        has abidw || want abigail-tools
         ;;
     *)
         echo "install-dependencies.sh: unknown part $part" >&2
