@@ -5,7 +5,9 @@ use std::env;
 use std::process::{exit, Command};
 
 fn main() {
-    for name in ["PKG_CONFIG", "PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_SYSROOT_DIR", "PALIGEMMA_STATIC"] {
+    for name in
+        ["PKG_CONFIG", "PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_SYSROOT_DIR", "PALIGEMMA_STATIC"]
+    {
         println!("cargo:rerun-if-env-changed={name}");
     }
     let wants_static = env::var("PALIGEMMA_STATIC").map_or(false, |value| value == "1");
@@ -37,7 +39,9 @@ fn pkg_config(arguments: &[&str]) -> String {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
         Ok(output) => {
             eprintln!("{}", String::from_utf8_lossy(&output.stderr).trim());
-            eprintln!("libpaligemma is not installed, or PKG_CONFIG_PATH lacks the folder of its paligemma.pc");
+            eprintln!(
+                "libpaligemma is not installed, or PKG_CONFIG_PATH lacks the folder of its paligemma.pc"
+            );
             exit(1);
         }
         Err(error) => {

@@ -48,16 +48,10 @@ extern "C" {
 #[derive(Debug, Copy, Clone)]
 pub struct pali_allocator {
     pub allocate: ::core::option::Option<
-        unsafe extern "C" fn(
-            user: *mut ::std::os::raw::c_void,
-            size: usize,
-        ) -> *mut ::std::os::raw::c_void,
+        unsafe extern "C" fn(user: *mut ::std::os::raw::c_void, size: usize) -> *mut ::std::os::raw::c_void,
     >,
     pub release: ::core::option::Option<
-        unsafe extern "C" fn(
-            user: *mut ::std::os::raw::c_void,
-            memory: *mut ::std::os::raw::c_void,
-        ),
+        unsafe extern "C" fn(user: *mut ::std::os::raw::c_void, memory: *mut ::std::os::raw::c_void),
     >,
     pub user: *mut ::std::os::raw::c_void,
 }
@@ -253,10 +247,7 @@ pub struct pali_inputs {
     _unused: [u8; 0],
 }
 extern "C" {
-    pub fn pali_inputs_create(
-        out: *mut *mut pali_inputs,
-        error: *mut *mut pali_error,
-    ) -> pali_status;
+    pub fn pali_inputs_create(out: *mut *mut pali_inputs, error: *mut *mut pali_error) -> pali_status;
 }
 extern "C" {
     pub fn pali_inputs_load(
@@ -279,10 +270,7 @@ extern "C" {
     pub fn pali_inputs_count(inputs: *const pali_inputs) -> usize;
 }
 extern "C" {
-    pub fn pali_inputs_name(
-        inputs: *const pali_inputs,
-        index: usize,
-    ) -> *const ::std::os::raw::c_char;
+    pub fn pali_inputs_name(inputs: *const pali_inputs, index: usize) -> *const ::std::os::raw::c_char;
 }
 extern "C" {
     pub fn pali_inputs_get(
@@ -448,10 +436,7 @@ extern "C" {
     pub fn pali_detections_count(detections: *const pali_detections) -> usize;
 }
 extern "C" {
-    pub fn pali_detections_get(
-        detections: *const pali_detections,
-        index: usize,
-    ) -> *const pali_detection;
+    pub fn pali_detections_get(detections: *const pali_detections, index: usize) -> *const pali_detection;
 }
 extern "C" {
     pub fn pali_detections_encode(
@@ -495,9 +480,7 @@ extern "C" {
     pub fn pali_mask_decoder_free(decoder: *mut pali_mask_decoder);
 }
 extern "C" {
-    pub fn pali_mask_decoder_has_encoder(
-        decoder: *const pali_mask_decoder,
-    ) -> ::std::os::raw::c_int;
+    pub fn pali_mask_decoder_has_encoder(decoder: *const pali_mask_decoder) -> ::std::os::raw::c_int;
 }
 extern "C" {
     pub fn pali_mask_decoder_decode(
@@ -662,10 +645,7 @@ extern "C" {
     pub fn pali_config_count(config: *const pali_config) -> usize;
 }
 extern "C" {
-    pub fn pali_config_name(
-        config: *const pali_config,
-        index: usize,
-    ) -> *const ::std::os::raw::c_char;
+    pub fn pali_config_name(config: *const pali_config, index: usize) -> *const ::std::os::raw::c_char;
 }
 extern "C" {
     pub fn pali_config_get_int(
@@ -906,10 +886,7 @@ extern "C" {
     pub fn pali_outputs_count(outputs: *const pali_outputs) -> usize;
 }
 extern "C" {
-    pub fn pali_outputs_name(
-        outputs: *const pali_outputs,
-        index: usize,
-    ) -> *const ::std::os::raw::c_char;
+    pub fn pali_outputs_name(outputs: *const pali_outputs, index: usize) -> *const ::std::os::raw::c_char;
 }
 extern "C" {
     pub fn pali_outputs_get(
@@ -1182,10 +1159,7 @@ extern "C" {
     pub fn pali_comparison_count(comparison: *const pali_comparison) -> usize;
 }
 extern "C" {
-    pub fn pali_comparison_get(
-        comparison: *const pali_comparison,
-        index: usize,
-    ) -> *const pali_difference;
+    pub fn pali_comparison_get(comparison: *const pali_comparison, index: usize) -> *const pali_difference;
 }
 extern "C" {
     pub fn pali_comparison_first(comparison: *const pali_comparison) -> usize;
@@ -1344,10 +1318,7 @@ pub const PALI_FINISH_STOP_STRING: pali_finish_reason = 4;
 pub const PALI_FINISH_CONSTRAINT: pali_finish_reason = 5;
 pub type pali_finish_reason = ::std::os::raw::c_uint;
 extern "C" {
-    pub fn pali_generation_finish_reason(
-        generation: *const pali_generation,
-        row: i64,
-    ) -> pali_finish_reason;
+    pub fn pali_generation_finish_reason(generation: *const pali_generation, row: i64) -> pali_finish_reason;
 }
 extern "C" {
     pub fn pali_generation_passes(generation: *const pali_generation) -> i64;
@@ -1605,6 +1576,5 @@ pub const PALI_SCORE_BY_TOTAL: pali_score_order = 0;
 pub const PALI_SCORE_BY_MEAN: pali_score_order = 1;
 pub type pali_score_order = ::std::os::raw::c_uint;
 extern "C" {
-    pub fn pali_scores_ranking(scores: *const pali_scores, order: pali_score_order)
-        -> *const usize;
+    pub fn pali_scores_ranking(scores: *const pali_scores, order: pali_score_order) -> *const usize;
 }

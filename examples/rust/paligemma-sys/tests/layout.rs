@@ -173,7 +173,9 @@ fn structs_are_all_listed() {
             current = rest.trim_end_matches(" {").to_owned();
         } else if let Some(rest) = line.strip_prefix("    pub ") {
             let field = rest.split(':').next().unwrap();
-            if !field.starts_with("fn ") && !listed.iter().any(|x| x.starts_with(&format!("{current}.{field} "))) {
+            if !field.starts_with("fn ")
+                && !listed.iter().any(|x| x.starts_with(&format!("{current}.{field} ")))
+            {
                 missing.push(format!("{current}.{field}"));
             }
         }

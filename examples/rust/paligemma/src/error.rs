@@ -94,7 +94,8 @@ pub(crate) fn check(call: impl FnOnce(*mut *mut sys::pali_error) -> sys::pali_st
     }
     // SAFETY: `error` is null or an error that is ours; its message and the status' name live long enough to be copied.
     unsafe {
-        let message = if error.is_null() { sys::pali_status_name(status) } else { sys::pali_error_message(error) };
+        let message =
+            if error.is_null() { sys::pali_status_name(status) } else { sys::pali_error_message(error) };
         let message = text::borrowed(message).unwrap_or("").to_owned();
         sys::pali_error_free(error);
         Err(Error::new(status, message))

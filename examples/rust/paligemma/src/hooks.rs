@@ -92,7 +92,10 @@ impl<'a> Hooks<'a> {
     pub(crate) fn on_token<R: Flow>(&mut self, mut call: impl FnMut(Token) -> R + Send + 'a) {
         self.token = Some(match self.token.take() {
             None => Box::new(move |token| call(token).stops()),
-            Some(mut first) => Box::new(move |token| first(token.clone()) || call(token).stops()),
+            Some(mut first) => Box::new(move |token| {
+                let stops = first(token.clone());
+                call(token).stops() || stops
+            }),
         });
     }
 
@@ -100,7 +103,10 @@ impl<'a> Hooks<'a> {
         self.progress = Some(Box::new(move |stage, fraction| call(stage, fraction).stops()));
     }
 
-    pub(crate) fn on_mask<R: Flow>(&mut self, mut call: impl FnMut(usize, &[i64], &mut [u8]) -> R + Send + 'a) {
+    pub(crate) fn on_mask<R: Flow>(
+        &mut self,
+        mut call: impl FnMut(usize, &[i64], &mut [u8]) -> R + Send + 'a,
+    ) {
         self.mask = Some(Box::new(move |row, ids, allowed| call(row, ids, allowed).stops()));
     }
 
@@ -110,11 +116,11 @@ impl<'a> Hooks<'a> {
 
     /// The functions for the library; null where nothing would come of a call.
     pub(crate) fn token_fn(&self) -> sys::pali_token_fn {
-        (self.token.is_some() || !self.cancels.is_empty()).then(|| token_hook as _)
+        (self.token.is_some() || !self.cancels.is_empty()).then_some(token_hook as _)
     }
 
     pub(crate) fn progress_fn(&self) -> sys::pali_progress_fn {
-        (self.progress.is_some() || !self.cancels.is_empty()).then(|| progress_hook as _)
+        (self.progress.is_some() || !self.cancels.is_empty()).then_some(progress_hook as _)
     }
 
     pub(crate) fn mask_fn(&self) -> sys::pali_token_mask_fn {
@@ -134,13 +140,13 @@ impl<'a> Hooks<'a> {
         }
     }
 
-    /// Runs `call` unless the call is to stop anyway. A panic is kept, for it must not pass through C.
+    /// Runs `call` and says whether the library shall stop. A panic is kept, for it must not pass through C.
     fn guarded(&mut self, call: impl FnOnce(&mut Self) -> bool) -> c_int {
-        if self.panic.is_some() || self.cancels.iter().any(CancelToken::is_cancelled) {
+        if self.panic.is_some() {
             return 1;
         }
         match catch_unwind(AssertUnwindSafe(|| call(self))) {
-            Ok(stops) => c_int::from(stops),
+            Ok(stops) => c_int::from(stops || self.cancels.iter().any(CancelToken::is_cancelled)),
             Err(panic) => {
                 self.panic = Some(panic);
                 1

@@ -126,9 +126,8 @@ impl<'a> Tensor<'a> {
         let sides: Vec<i64> = shape.iter().map(|&side| text::int(side)).collect();
         let pointer = data.as_ptr() as *mut std::os::raw::c_void;
         // SAFETY: `sides` has as many values as `rank` says, at most eight. Nobody writes through the pointer.
-        let raw = unsafe {
-            sys::pali_tensor_view(pointer, T::DTYPE.to_c(), sides.len() as i32, sides.as_ptr())
-        };
+        let raw =
+            unsafe { sys::pali_tensor_view(pointer, T::DTYPE.to_c(), sides.len() as i32, sides.as_ptr()) };
         Ok(Self { raw, data: PhantomData })
     }
 
@@ -194,4 +193,3 @@ impl fmt::Debug for Tensor<'_> {
         formatter.debug_struct("Tensor").field("dtype", &self.dtype()).field("shape", &self.shape()).finish()
     }
 }
-

@@ -58,9 +58,10 @@ pub(crate) unsafe fn borrowed<'a>(text: *const c_char) -> Option<&'a str> {
     }
     // SAFETY: the caller says so.
     let bytes = unsafe { CStr::from_ptr(text) }.to_bytes();
-    Some(std::str::from_utf8(bytes).unwrap_or_else(|error| {
-        std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or("")
-    }))
+    Some(
+        std::str::from_utf8(bytes)
+            .unwrap_or_else(|error| std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or("")),
+    )
 }
 
 /// Copies a text that the library has handed over, and frees it.

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The network, and how it is loaded.
+use crate::error::make;
+use crate::hooks::Hooks;
+use crate::text::TextList;
+use crate::{sys, text, CancelToken, Config, Dtype, Error, Flow, Result};
+use std::ffi::CString;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::path::Path;
+use std::ptr::NonNull;
+
+/// A checkpoint that is ready to run. One model serves any number of threads.
+pub struct Model {
+    raw: NonNull<sys::pali_model>,
+    /// The model's own, which ends with it.
+    config: ManuallyDrop<Config>,
+}
+
+shared_between_threads!(Model);
+
+impl Model {
+    /// Opens the checkpoint directory `path` with the default [`ModelOptions`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        ModelOptions::new().load(path)
+    }
+
+    fn from_raw(raw: NonNull<sys::pali_model>) -> Result<Self> {
+        // SAFETY: the model lives for the call.
+        let config = NonNull::new(unsafe { sys::pali_model_config(raw.as_ptr()) } as *mut sys::pali_config);
+        match config {
+            Some(config) => Ok(Self { raw, config: ManuallyDrop::new(Config::from_raw(config)) }),
+            None => {
+                // SAFETY: the model is ours.
+                unsafe { sys::pali_model_free(raw.as_ptr()) };
+                Err(Error::Internal("a model without configuration".to_owned()))
+            }
+        }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut sys::pali_model {
+        self.raw.as_ptr()
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The type that it computes with: [`Dtype::Float32`] or [`Dtype::BFloat16`].
+    pub fn dtype(&self) -> Option<Dtype> {
+        // SAFETY: the model lives for the call.
+        Dtype::from_c(unsafe { sys::pali_model_dtype(self.as_ptr()) })
+    }
+
+    /// Width of the embedding projection (ColPali: 128), if the checkpoint has one.
+    pub fn embedding_dim(&self) -> Option<usize> {
+        // SAFETY: the model lives for the call.
+        Some(text::size(unsafe { sys::pali_model_embedding_dim(self.as_ptr()) })).filter(|&dim| dim > 0)
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // SAFETY: the model is ours, and nothing borrows from it any more; its configuration goes with it.
+        unsafe { sys::pali_model_free(self.raw.as_ptr()) }
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Model").field("dtype", &self.dtype()).field("config", &self.config).finish()
+    }
+}
+
+/// How a model is loaded.
+///
+/// ```no_run
+/// # fn main() -> paligemma::Result<()> {
+/// let model = paligemma::ModelOptions::new()
+///     .threads(4)
+///     .progress(|_, fraction| eprint!("\r{:3.0} %", 100.0 * fraction))
+///     .load("checkpoint")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "`load` opens the model"]
+pub struct ModelOptions<'a> {
+    raw: Numbers,
+    adapters: Vec<Result<CString>>,
+    scales: Vec<f64>,
+    hooks: Hooks<'a>,
+}
+
+/// The options without their pointers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbers {
+    dtype: sys::pali_dtype,
+    threads: i32,
+}
+
+impl<'a> ModelOptions<'a> {
+    /// bfloat16 for bfloat16 files, else float32; as many threads as OpenMP takes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The type to compute with: [`Dtype::Float32`] or [`Dtype::BFloat16`].
+    pub fn dtype(mut self, dtype: Dtype) -> Self {
+        self.raw.dtype = dtype.to_c();
+        self
+    }
+
+    /// The number of threads of each call.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.raw.threads = i32::try_from(threads).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// Adds the LoRA adapter in the directory `path` to the weights, times `scale`. For one that can be switched from
+    /// call to call see [`Adapter`](crate::Adapter).
+    pub fn adapter(mut self, path: impl AsRef<Path>, scale: f64) -> Self {
+        self.adapters.push(text::c_path(path));
+        self.scales.push(scale);
+        self
+    }
+
+    /// Called with "load" and the fraction that is done, after each tensor.
+    pub fn progress<R: Flow>(mut self, call: impl FnMut(&str, f64) -> R + Send + 'a) -> Self {
+        self.hooks.on_progress(call);
+        self
+    }
+
+    /// Lets `token` stop the loading.
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.hooks.cancel(token);
+        self
+    }
+
+    /// Opens the checkpoint directory `path`. Weights stay in the memory-mapped files.
+    pub fn load(mut self, path: impl AsRef<Path>) -> Result<Model> {
+        let path = text::c_path(path)?;
+        let adapters = TextList::from_texts(self.adapters.into_iter().collect::<Result<_>>()?);
+        let options = sys::pali_model_options {
+            dtype: self.raw.dtype,
+            threads: self.raw.threads,
+            progress: self.hooks.progress_fn(),
+            progress_user: self.hooks.user(),
+            adapters: adapters.as_ptr(),
+            adapter_scales: self.scales.as_ptr(),
+            n_adapters: adapters.len(),
+            ..Default::default()
+        };
+        // SAFETY: all arguments live for the call; the hooks are used by nobody else meanwhile.
+        let model = make(|out, error| unsafe { sys::pali_model_load(out, path.as_ptr(), &options, error) })
+            .and_then(Model::from_raw);
+        self.hooks.resume_panic();
+        model
+    }
+}
