@@ -38,6 +38,7 @@ for part in "$@"; do
         python3 -c 'import setuptools' 2>/dev/null || want python3-setuptools
         { has python3 && python3 -c 'import numpy, PIL' 2>/dev/null; } || want "python3-numpy python3-pil"
         has abidw || want abigail-tools
+        has cargo || want cargo
         ;;
     *)
         echo "install-dependencies.sh: unknown part $part" >&2

@@ -363,6 +363,13 @@ extern "C" {
     ) -> pali_status;
 }
 extern "C" {
+    pub fn pali_processor_inputs(
+        out: *mut *mut pali_inputs,
+        processor: *const pali_processor,
+        error: *mut *mut pali_error,
+    ) -> pali_status;
+}
+extern "C" {
     pub fn pali_processor_encode(
         processor: *const pali_processor,
         text: *const ::std::os::raw::c_char,
@@ -687,7 +694,9 @@ pub struct pali_model_options {
     pub adapters: *const *const ::std::os::raw::c_char,
     pub adapter_scales: *const f64,
     pub n_adapters: usize,
-    pub reserved: [u64; 4usize],
+    pub copy_weights: i32,
+    pub reserved0: i32,
+    pub reserved: [u64; 3usize],
 }
 extern "C" {
     pub fn pali_model_options_init(options: *mut pali_model_options);
@@ -727,7 +736,9 @@ pub struct pali_image_features_options {
     pub adapter_scale: f64,
     pub progress: pali_progress_fn,
     pub progress_user: *mut ::std::os::raw::c_void,
-    pub reserved: [u64; 4usize],
+    pub threads: i32,
+    pub reserved0: i32,
+    pub reserved: [u64; 3usize],
 }
 extern "C" {
     pub fn pali_image_features_options_init(options: *mut pali_image_features_options);
@@ -860,7 +871,9 @@ pub struct pali_forward_options {
     pub output_vision_hidden_states: i32,
     pub adapter: *const pali_adapter,
     pub adapter_scale: f64,
-    pub reserved: [u64; 8usize],
+    pub threads: i32,
+    pub reserved0: i32,
+    pub reserved: [u64; 7usize],
 }
 extern "C" {
     pub fn pali_forward_options_init(options: *mut pali_forward_options);
@@ -1249,7 +1262,9 @@ pub struct pali_generate_options {
     pub cache: *mut pali_cache,
     pub adapter: *const pali_adapter,
     pub adapter_scale: f64,
-    pub reserved: [u64; 8usize],
+    pub threads: i32,
+    pub reserved0: i32,
+    pub reserved: [u64; 7usize],
 }
 extern "C" {
     pub fn pali_generate_options_init(options: *mut pali_generate_options);
@@ -1398,7 +1413,7 @@ pub struct pali_embed_options {
     pub pooling: pali_pooling,
     pub normalize: i32,
     pub skip_projection: i32,
-    pub reserved0: i32,
+    pub threads: i32,
     pub progress: pali_progress_fn,
     pub progress_user: *mut ::std::os::raw::c_void,
     pub adapter: *const pali_adapter,
@@ -1514,7 +1529,7 @@ pub struct pali_score_options {
     pub struct_size: usize,
     pub features: *const pali_image_features,
     pub without_eos: i32,
-    pub reserved0: i32,
+    pub threads: i32,
     pub progress: pali_progress_fn,
     pub progress_user: *mut ::std::os::raw::c_void,
     pub adapter: *const pali_adapter,

@@ -165,6 +165,14 @@ impl Processor {
         .map(Inputs::from_raw)
     }
 
+    /// An empty set for tensors of one's own ([`Inputs::set`]) that knows the processor: answers to it have text, and may
+    /// end at stop strings.
+    pub fn inputs(&self) -> Result<Inputs> {
+        // SAFETY: the processor lives for the call; the set keeps it alive.
+        make(|out, error| unsafe { sys::pali_processor_inputs(out, self.as_ptr(), error) })
+            .map(Inputs::from_raw)
+    }
+
     /// Pages for [`Model::embed`](crate::Model::embed), a row for each picture.
     pub fn apply_pages(&self, images: &[&Image], options: &ApplyOptions) -> Result<Inputs> {
         let pointers = image_pointers(images);

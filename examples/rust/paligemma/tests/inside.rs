@@ -134,8 +134,13 @@ fn a_cache_goes_on() {
     cache.save(&path).unwrap();
     let mut loaded = Cache::load(&model, &path).unwrap();
     let mut fork = cache.fork().unwrap();
+    let token = Tensor::new(&[1, 1], &begun.token_ids(0)[2..]).unwrap();
     let mut next = Inputs::new().unwrap();
-    next.set("input_ids", Tensor::new(&[1, 1], &begun.token_ids(0)[2..]).unwrap()).unwrap();
+    next.set("input_ids", token).unwrap();
+    let mut known = processor.inputs().unwrap();
+    known.set("input_ids", token).unwrap();
+    let rest = model.generate(&known).cache(&mut cache.fork().unwrap()).run().unwrap();
+    assert!(whole.text(0).unwrap().ends_with(rest.text(0).unwrap().trim()));
     for cache in [&mut cache, &mut fork, &mut loaded] {
         let rest = model.generate(&next).cache(cache).run().unwrap();
         assert_eq!(rest.token_ids(0), &whole.token_ids(0)[3..]);
