@@ -77,14 +77,14 @@ layout! {
         struct_size, mask_decoder, confidences, mask_opacity, thickness, text_scale, reserved
     }
     pali_embed_options {
-        struct_size, pooling, normalize, skip_projection, reserved0, progress, progress_user, adapter,
+        struct_size, pooling, normalize, skip_projection, threads, progress, progress_user, adapter,
         adapter_scale, reserved
     }
     pali_forward_options {
         struct_size, cache, features, logits_to_keep, logits_index, n_logits_index, prefix_length,
         output_hidden_states, output_attentions, progress, progress_user, cache_position, attention_layers,
         n_attention_layers, attention_heads, n_attention_heads, image_states_divided,
-        output_vision_hidden_states, adapter, adapter_scale, reserved
+        output_vision_hidden_states, adapter, adapter_scale, threads, reserved0, reserved
     }
     pali_generate_options {
         struct_size, max_new_tokens, temperature, top_k, top_p, seed, num_beams, on_token, on_token_user,
@@ -93,10 +93,12 @@ layout! {
         force_words, n_force_words, min_new_tokens, eos_token_ids, n_eos_token_ids, stop_strings,
         n_stop_strings, num_return_sequences, best_of, length_penalty, early_stopping, logprobs,
         top_logprobs, prompt_lookup_num_tokens, constraint, token_mask, token_mask_user, cache, adapter,
-        adapter_scale, reserved
+        adapter_scale, threads, reserved0, reserved
     }
     pali_heat_map_options { struct_size, row, image, query, layers, n_layers, heads, n_heads, reserved }
-    pali_image_features_options { struct_size, adapter, adapter_scale, progress, progress_user, reserved }
+    pali_image_features_options {
+        struct_size, adapter, adapter_scale, progress, progress_user, threads, reserved0, reserved
+    }
     pali_image_options { struct_size, alpha, exif_orientation, max_pixels, reserved }
     pali_image_source {
         struct_size, format, mode, width, height, bits, transparency, orientation, turned, reserved
@@ -109,7 +111,8 @@ layout! {
     pali_mask_options { struct_size, prefix_length, past_length, reserved }
     pali_mask_text_options { struct_size, row, layer, tokens_per_image, color, reserved0, reserved }
     pali_model_options {
-        struct_size, dtype, threads, progress, progress_user, adapters, adapter_scales, n_adapters, reserved
+        struct_size, dtype, threads, progress, progress_user, adapters, adapter_scales, n_adapters,
+        copy_weights, reserved0, reserved
     }
     pali_processor_options { struct_size, resample, reserved0, reserved }
     pali_save_options {
@@ -117,7 +120,7 @@ layout! {
         adapter_scales, n_adapters, progress, progress_user, reserved
     }
     pali_score_options {
-        struct_size, features, without_eos, reserved0, progress, progress_user, adapter, adapter_scale,
+        struct_size, features, without_eos, threads, progress, progress_user, adapter, adapter_scale,
         reserved
     }
     pali_tensor { data, dtype, rank, shape, strides }

@@ -3,7 +3,7 @@
 use crate::adapter::Applied;
 use crate::error::{check, make};
 use crate::hooks::Hooks;
-use crate::{sys, Adapter, CancelToken, Error, Flow, Inputs, Model, Outputs, Result, Tensor};
+use crate::{sys, text, Adapter, CancelToken, Error, Flow, Inputs, Model, Outputs, Result, Tensor};
 
 /// How many vectors a row gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,7 @@ impl Model {
             pooling: Pooling::None,
             normalize: None,
             skip_projection: false,
+            threads: 0,
             adapter: Applied::default(),
             hooks: Hooks::default(),
         }
@@ -39,6 +40,7 @@ pub struct Embed<'a> {
     pooling: Pooling,
     normalize: Option<bool>,
     skip_projection: bool,
+    threads: i32,
     adapter: Applied<'a>,
     hooks: Hooks<'a>,
 }
@@ -59,6 +61,12 @@ impl<'a> Embed<'a> {
     /// The hidden states themselves, also of a checkpoint that has a projection.
     pub fn skip_projection(mut self, skip: bool) -> Self {
         self.skip_projection = skip;
+        self
+    }
+
+    /// The number of threads of this call, instead of the model's.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = text::int32(threads);
         self
     }
 
@@ -89,6 +97,7 @@ impl<'a> Embed<'a> {
             },
             normalize: self.normalize.map_or(-1, i32::from),
             skip_projection: self.skip_projection.into(),
+            threads: self.threads,
             progress: self.hooks.progress_fn(),
             progress_user: self.hooks.user(),
             adapter: self.adapter.as_ptr(),

@@ -3,7 +3,7 @@
 use crate::adapter::Applied;
 use crate::error::make;
 use crate::hooks::Hooks;
-use crate::{sys, Adapter, CancelToken, Flow, Model, Result, Tensor};
+use crate::{sys, text, Adapter, CancelToken, Flow, Model, Result, Tensor};
 use std::{fmt, ptr};
 
 handle! {
@@ -44,7 +44,13 @@ pub(crate) fn features_ptr(features: Option<&ImageFeatures>) -> *const sys::pali
 impl Model {
     /// Tower and projector on `pixel_values` [images, 3, size, size] f32, such as `inputs.get("pixel_values")`.
     pub fn image_features<'a>(&'a self, pixel_values: Tensor<'a>) -> Features<'a> {
-        Features { model: self, pixel_values, adapter: Applied::default(), hooks: Hooks::default() }
+        Features {
+            model: self,
+            pixel_values,
+            threads: 0,
+            adapter: Applied::default(),
+            hooks: Hooks::default(),
+        }
     }
 }
 
@@ -54,11 +60,18 @@ impl Model {
 pub struct Features<'a> {
     model: &'a Model,
     pixel_values: Tensor<'a>,
+    threads: i32,
     adapter: Applied<'a>,
     hooks: Hooks<'a>,
 }
 
 impl<'a> Features<'a> {
+    /// The number of threads of this call, instead of the model's.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = text::int32(threads);
+        self
+    }
+
     /// With a LoRA adapter, times `scale`. The pass that gets the features should have the same.
     pub fn adapter(mut self, adapter: &'a Adapter, scale: f64) -> Self {
         self.adapter = Applied::new(adapter, scale);
@@ -82,6 +95,7 @@ impl<'a> Features<'a> {
         let options = sys::pali_image_features_options {
             adapter: self.adapter.as_ptr(),
             adapter_scale: self.adapter.scale(),
+            threads: self.threads,
             progress: self.hooks.progress_fn(),
             progress_user: self.hooks.user(),
             ..Default::default()

@@ -72,6 +72,7 @@ struct Switches {
     attentions: bool,
     divided: bool,
     vision_hidden_states: bool,
+    threads: i32,
 }
 
 /// A request for one pass, made by [`Model::forward`].
@@ -164,6 +165,12 @@ impl<'a> Forward<'a> {
         self
     }
 
+    /// The number of threads of this call, instead of the model's.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.switches.threads = text::int32(threads);
+        self
+    }
+
     /// With a LoRA adapter, times `scale`.
     pub fn adapter(mut self, adapter: &'a Adapter, scale: f64) -> Self {
         self.adapter = Applied::new(adapter, scale);
@@ -207,6 +214,7 @@ impl<'a> Forward<'a> {
             n_attention_heads,
             image_states_divided: self.switches.divided.into(),
             output_vision_hidden_states: self.switches.vision_hidden_states.into(),
+            threads: self.switches.threads,
             adapter: self.adapter.as_ptr(),
             adapter_scale: self.adapter.scale(),
             ..Default::default()

@@ -287,6 +287,12 @@ impl<'a> Generate<'a> {
         self
     }
 
+    /// The number of threads of this call, instead of the model's.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.numbers.0.threads = text::int32(threads);
+        self
+    }
+
     /// Answers with a LoRA adapter, times `scale`.
     pub fn adapter(mut self, adapter: &'a Adapter, scale: f64) -> Self {
         self.adapter = Applied::new(adapter, scale);

@@ -98,6 +98,7 @@ pub struct ModelOptions<'a> {
 struct Numbers {
     dtype: sys::pali_dtype,
     threads: i32,
+    copy_weights: bool,
 }
 
 impl<'a> ModelOptions<'a> {
@@ -112,9 +113,16 @@ impl<'a> ModelOptions<'a> {
         self
     }
 
-    /// The number of threads of each call.
+    /// The number of threads of each call; a call may have its own.
     pub fn threads(mut self, threads: usize) -> Self {
-        self.raw.threads = i32::try_from(threads).unwrap_or(i32::MAX);
+        self.raw.threads = text::int32(threads);
+        self
+    }
+
+    /// Reads the weights into memory instead of using them in the mapped files: as much memory as the checkpoint again, and
+    /// decoding is some per cent faster.
+    pub fn copy_weights(mut self, copy: bool) -> Self {
+        self.raw.copy_weights = copy;
         self
     }
 
@@ -150,6 +158,7 @@ impl<'a> ModelOptions<'a> {
             adapters: adapters.as_ptr(),
             adapter_scales: self.scales.as_ptr(),
             n_adapters: adapters.len(),
+            copy_weights: self.raw.copy_weights.into(),
             ..Default::default()
         };
         // SAFETY: all arguments live for the call; the hooks are used by nobody else meanwhile.

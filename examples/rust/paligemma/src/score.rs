@@ -99,7 +99,7 @@ impl Model {
 
     fn scored<'a>(&'a self, prompt: &'a Inputs, answers: Answers) -> Score<'a> {
         let (adapter, hooks) = (Applied::default(), Hooks::default());
-        Score { model: self, prompt, answers, without_eos: false, features: None, adapter, hooks }
+        Score { model: self, prompt, answers, without_eos: false, threads: 0, features: None, adapter, hooks }
     }
 }
 
@@ -111,6 +111,7 @@ pub struct Score<'a> {
     prompt: &'a Inputs,
     answers: Answers,
     without_eos: bool,
+    threads: i32,
     features: Option<&'a ImageFeatures>,
     adapter: Applied<'a>,
     hooks: Hooks<'a>,
@@ -126,6 +127,12 @@ impl<'a> Score<'a> {
     /// Takes these instead of `pixel_values`.
     pub fn features(mut self, features: &'a ImageFeatures) -> Self {
         self.features = Some(features);
+        self
+    }
+
+    /// The number of threads of this call, instead of the model's.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = text::int32(threads);
         self
     }
 
@@ -152,6 +159,7 @@ impl<'a> Score<'a> {
         let options = sys::pali_score_options {
             features: features_ptr(self.features),
             without_eos: self.without_eos.into(),
+            threads: self.threads,
             progress: self.hooks.progress_fn(),
             progress_user: self.hooks.user(),
             adapter: self.adapter.as_ptr(),

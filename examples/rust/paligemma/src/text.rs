@@ -104,6 +104,11 @@ pub(crate) fn int(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// The same where the library takes 32 bits.
+pub(crate) fn int32(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
 /// `None` as the library's -1: switched off, whatever generation_config.json says.
 pub(crate) fn int_or_off(count: Option<usize>) -> i64 {
     count.map_or(-1, int)

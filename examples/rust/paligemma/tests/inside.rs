@@ -271,6 +271,29 @@ fn who_sees_whom() {
 }
 
 #[test]
+fn threads_and_copied_weights_change_nothing() {
+    let (model, processor) = tiny();
+    let copied =
+        ModelOptions::new().copy_weights(true).threads(2).load(source("examples/tiny/model")).unwrap();
+    let inputs = prompt(&processor, "caption en");
+    let pixels = inputs.get("pixel_values").unwrap();
+    let expected = model.generate(&inputs).run().unwrap();
+    for model in [&model, &copied] {
+        let features = model.image_features(pixels).threads(2).run().unwrap();
+        let answer = model.generate(&inputs).threads(2).features(&features).run().unwrap();
+        assert_eq!(answer.token_ids(0), expected.token_ids(0));
+    }
+    let logits = |threads| model.forward(&inputs).threads(threads).run().unwrap();
+    let (one, two) = (logits(1), logits(2));
+    assert_eq!(values(one.get("logits").unwrap()), values(two.get("logits").unwrap()));
+    let scores = |threads| model.score(&inputs, &["yes"]).threads(threads).run().unwrap().total(0).unwrap();
+    assert_eq!(scores(1), scores(2));
+    let embedded = |threads| model.embed(&inputs).threads(threads).run().unwrap();
+    let (one, two) = (embedded(1), embedded(2));
+    assert_eq!(values(one.get("embeddings").unwrap()), values(two.get("embeddings").unwrap()));
+}
+
+#[test]
 fn the_machine() {
     let (model, _) = tiny();
     let machine = Machine::measure(&model, 68).unwrap();
