@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package paligemma
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"context"
+	"unsafe"
+)
+
+// A Model is the network: PaliGemmaForConditionalGeneration. It does not change, so any number of goroutines may use it.
+type Model struct{ h *handle }
+
+// ModelOptions say how a checkpoint is loaded.
+type ModelOptions struct {
+	DType      DType                                // Float32 or BFloat16; 0: BFloat16 for such files, else Float32
+	Threads    int                                  // of one call; 0: OpenMP's own number
+	Adapters   []AdapterMerge                       // LoRA adapters to add to the weights while loading
+	OnProgress func(stage string, fraction float64) // stage is "load"
+}
+
+// An AdapterMerge is a PEFT LoRA directory that is added to the weights.
+type AdapterMerge struct {
+	Path  string
+	Scale *float64 // times the adapter's own scale; nil: 1
+}
+
+// adapters are the three fields of options for merged adapters.
+func (f *frame) adapters(list []AdapterMerge) (**C.char, *C.double, C.size_t) {
+	if len(list) == 0 {
+		return nil, nil, 0
+	}
+	paths, scales := make([]string, len(list)), make([]float64, len(list))
+	for i, adapter := range list {
+		paths[i], scales[i] = adapter.Path, 1
+		if adapter.Scale != nil {
+			scales[i] = *adapter.Scale
+		}
+	}
+	return f.texts(paths), f.float64s(scales), C.size_t(len(list))
+}
+
+// LoadModel opens the checkpoint directory path (config.json and safetensors). Weights stay in the mapped files; only
+// those that cannot be used as they are get converted. options may be nil.
+func LoadModel(ctx context.Context, path string, options *ModelOptions) (*Model, error) {
+	f := new(frame)
+	defer f.end()
+	c, cpath := newCall(ctx, f), f.text(path)
+	o := new(C.pali_model_options)
+	C.pali_model_options_init(o)
+	if options != nil {
+		c.progress = options.OnProgress
+		o.dtype = C.pali_dtype(options.DType)
+		o.threads = clampInt32(options.Threads)
+		o.adapters, o.adapter_scales, o.n_adapters = f.adapters(options.Adapters)
+	}
+	var out *C.pali_model
+	err := c.run(func(user unsafe.Pointer) error {
+		o.progress, o.progress_user = C.pali_progress_fn(C.pali_go_progress), user
+		var cerr *C.pali_error
+		return check(C.pali_model_load(&out, cpath, o, &cerr), &cerr)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Model{newHandle(unsafe.Pointer(out), func(p unsafe.Pointer) { C.pali_model_free((*C.pali_model)(p)) })}, nil
+}
+
+func (m *Model) base() *handle {
+	if m == nil {
+		return nil
+	}
+	return m.h
+}
+
+// Close ends the hold on the model; its memory goes with the last cache, features or adapter made of it.
+func (m *Model) Close() error {
+	m.h.close()
+	return nil
+}
+
+// Config is the model's configuration, which lasts as long as the model.
+func (m *Model) Config() *Config { return &Config{model: m} }
+
+// DType is Float32 or BFloat16.
+func (m *Model) DType() (DType, error) {
+	f := new(frame)
+	defer f.end()
+	model := (*C.pali_model)(f.shared(m))
+	if f.err != nil {
+		return 0, f.err
+	}
+	return DType(C.pali_model_dtype(model)), nil
+}
+
+// EmbeddingDim is the width of the checkpoint's embedding projection (ColPali: 128), 0 if it has none.
+func (m *Model) EmbeddingDim() (int, error) {
+	f := new(frame)
+	defer f.end()
+	model := (*C.pali_model)(f.shared(m))
+	if f.err != nil {
+		return 0, f.err
+	}
+	return int(C.pali_model_embedding_dim(model)), nil
+}
+
+// An Adapter is a LoRA adapter that calls name in their options, and others do not.
+type Adapter struct{ h *handle }
+
+// LoadAdapter reads the PEFT directory path for use with this model.
+func (m *Model) LoadAdapter(path string) (*Adapter, error) {
+	f := new(frame)
+	defer f.end()
+	model, cpath := (*C.pali_model)(f.shared(m)), f.text(path)
+	if f.err != nil {
+		return nil, f.err
+	}
+	var out *C.pali_adapter
+	var cerr *C.pali_error
+	if err := check(C.pali_adapter_load(&out, model, cpath, &cerr), &cerr); err != nil {
+		return nil, err
+	}
+	free := func(p unsafe.Pointer) { C.pali_adapter_free((*C.pali_adapter)(p)) }
+	return &Adapter{newHandle(unsafe.Pointer(out), free)}, nil
+}
+
+func (a *Adapter) base() *handle {
+	if a == nil {
+		return nil
+	}
+	return a.h
+}
+
+// Close gives the adapter's memory back.
+func (a *Adapter) Close() error {
+	a.h.close()
+	return nil
+}
+
+// Count is how many weights the adapter covers.
+func (a *Adapter) Count() (int, error) {
+	f := new(frame)
+	defer f.end()
+	adapter := (*C.pali_adapter)(f.shared(a))
+	if f.err != nil {
+		return 0, f.err
+	}
+	return int(C.pali_adapter_count(adapter)), nil
+}
+
+// Rank is the largest rank among them.
+func (a *Adapter) Rank() (int, error) {
+	f := new(frame)
+	defer f.end()
+	adapter := (*C.pali_adapter)(f.shared(a))
+	if f.err != nil {
+		return 0, f.err
+	}
+	return int(C.pali_adapter_rank(adapter)), nil
+}
+
+// A Machine is what this machine can do at the most: the limits that a model's speed is compared with.
+type Machine struct {
+	Threads              int
+	GEMMDType            DType  // of the factors of large products
+	InstructionSet       string // of the kernels, such as "avx2"
+	ReadBytesPerSecond   float64
+	VisionFLOPPerSecond  float64 // oneDNN on the products of the tower …
+	DecoderFLOPPerSecond float64 // … and of the decoder
+}
+
+// MeasureMachine measures for about a second, on the model's own shapes with prompts of nTokens.
+func (m *Model) MeasureMachine(nTokens int) (Machine, error) {
+	f := new(frame)
+	defer f.end()
+	model := (*C.pali_model)(f.shared(m))
+	machine := new(C.pali_machine)
+	C.pali_machine_init(machine)
+	err := newCall(context.Background(), f).run(func(unsafe.Pointer) error {
+		var cerr *C.pali_error
+		return check(C.pali_machine_measure(machine, model, C.int64_t(nTokens), &cerr), &cerr)
+	})
+	if err != nil {
+		return Machine{}, err
+	}
+	return Machine{
+		Threads:              int(machine.threads),
+		GEMMDType:            DType(machine.gemm_dtype),
+		InstructionSet:       C.GoString(machine.instruction_set),
+		ReadBytesPerSecond:   float64(machine.read_bytes_per_s),
+		VisionFLOPPerSecond:  float64(machine.vision_flops_per_s),
+		DecoderFLOPPerSecond: float64(machine.decoder_flops_per_s),
+	}, nil
+}
