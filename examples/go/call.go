@@ -72,7 +72,11 @@ func (c *call) run(body func(user unsafe.Pointer) error) (err error) {
 			atomic.StoreInt32(&c.stop, 1)
 			cancelled = nil
 		case request := <-c.requests:
-			c.answers <- request()
+			goOn := request()
+			if c.ctx.Err() != nil {
+				atomic.StoreInt32(&c.stop, 1) // a callback that ends the context ends the call with it
+			}
+			c.answers <- goOn
 		}
 	}
 }

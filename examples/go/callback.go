@@ -42,7 +42,7 @@ func paliGoToken(user unsafe.Pointer, row C.int64_t, id C.int64_t, text *C.char)
 		return answer(!c.stopped())
 	}
 	token := Token{Row: int(row), ID: int64(id), Text: C.GoString(text)}
-	return answer(c.ask(func() bool { return c.token(token) }))
+	return answer(c.ask(func() bool { return c.token(token) }) && !c.stopped())
 }
 
 //export paliGoTokenMask
@@ -63,7 +63,7 @@ func paliGoTokenMask(user unsafe.Pointer, row C.int64_t, ids *C.int64_t, nIDs C.
 	for i := range c.allowed {
 		c.allowed[i] = false
 	}
-	goOn := c.ask(func() bool { return c.mask(int(row), made, c.allowed) })
+	goOn := c.ask(func() bool { return c.mask(int(row), made, c.allowed) }) && !c.stopped()
 	if goOn {
 		for i, may := range c.allowed {
 			if may {

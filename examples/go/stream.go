@@ -35,10 +35,11 @@ type streamRun struct {
 	generation *Generation
 	err        error
 	panicked   any // of a callback of the user
+	passedOn   sync.Once
 }
 
 // Stream begins to answer inputs. Of options, OnToken, OnProgress and TokenMask are called on a goroutine of the stream; a
-// panic there is passed on by Next, Result or Close. options may be nil.
+// panic there is passed on once, by Next, Result or Close. options may be nil.
 func (m *Model) Stream(ctx context.Context, inputs *Inputs, options *GenerateOptions) *Stream {
 	ctx, cancel := context.WithCancel(ctx)
 	run := &streamRun{
@@ -66,6 +67,7 @@ func (m *Model) Stream(ctx context.Context, inputs *Inputs, options *GenerateOpt
 		defer close(run.ended)
 		defer cancel()
 		defer func() { run.panicked = recover() }()
+		run.err = &Error{Code: ErrCancelled, Message: "a callback ended the goroutine of the stream"}
 		run.generation, run.err = m.Generate(ctx, inputs, &o)
 	}()
 	s := &Stream{run: run}
@@ -78,11 +80,11 @@ func (r *streamRun) stop() {
 	r.cancel()
 }
 
-// wait waits for the end, and passes a panic of a callback on.
+// wait waits for the end, and passes a panic of a callback on, once.
 func (r *streamRun) wait() {
 	<-r.ended
 	if r.panicked != nil {
-		panic(r.panicked)
+		r.passedOn.Do(func() { panic(r.panicked) })
 	}
 }
 
