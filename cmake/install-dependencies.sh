@@ -39,6 +39,7 @@ for part in "$@"; do
         { has python3 && python3 -c 'import numpy, PIL' 2>/dev/null; } || want "python3-numpy python3-pil"
         has abidw || want abigail-tools
         has cargo || want cargo
+        has go || [ -x /usr/lib/go/bin/go ] || want golang-go
         ;;
     *)
         echo "install-dependencies.sh: unknown part $part" >&2

@@ -110,9 +110,10 @@ func TestMemoryIsConstant(t *testing.T) {
 		TopLogprobs:  2,
 		BadWords:     [][]int64{{100, 101}},
 		StopStrings:  []string{"zebra"},
-		OnToken:      func(paligemma.Token) bool { return true },
-		OnProgress:   func(string, float64) {},
 	}
+	watched := *options
+	watched.OnToken = func(paligemma.Token) bool { return true }
+	watched.OnProgress = func(string, float64) {}
 	generate := func(n int) {
 		for i := 0; i < n; i++ {
 			if _, err := model.Generate(background, inputs, options); err != nil {
@@ -122,6 +123,7 @@ func TestMemoryIsConstant(t *testing.T) {
 				continue
 			}
 			again := must(processor.Apply([]*paligemma.Image{picture}, "caption en", nil))(t)
+			must(model.Generate(background, again, &watched))(t)
 			stream := model.Stream(background, again, &paligemma.GenerateOptions{Features: features})
 			stream.Next()
 			stream.Close()

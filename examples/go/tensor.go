@@ -68,7 +68,7 @@ func newTensor[T Element](dtype DType, data []T, shape []int) *Tensor {
 	if count != len(data) || len(shape) > C.PALI_MAX_RANK {
 		panic(fmt.Sprintf("paligemma: %d values do not make a tensor of shape %v", len(data), shape))
 	}
-	return &Tensor{dtype, append([]int(nil), shape...), data}
+	return &Tensor{dtype, append([]int{}, shape...), data}
 }
 
 func dtypeOf(data any) DType {
@@ -97,7 +97,7 @@ func dtypeOf(data any) DType {
 func (t *Tensor) DType() DType { return t.dtype }
 
 // Shape is a copy of the sizes.
-func (t *Tensor) Shape() []int { return append([]int(nil), t.shape...) }
+func (t *Tensor) Shape() []int { return append([]int{}, t.shape...) }
 
 // Len is the number of elements.
 func (t *Tensor) Len() int {
