@@ -24,6 +24,7 @@ type EmbedOptions struct {
 	Normalize      *bool // every vector to length 1; nil: with a projection
 	SkipProjection bool  // the hidden states themselves, also of a checkpoint that has a projection
 	Adapter        *Adapter
+	Threads        int      // for this call; 0: the model's number
 	AdapterScale   *float64 // times the adapter's own scale; nil: 1
 	OnProgress     func(stage string, fraction float64)
 }
@@ -46,6 +47,7 @@ func (m *Model) Embed(ctx context.Context, inputs *Inputs, options *EmbedOptions
 		o.skip_projection = flag(options.SkipProjection)
 		o.adapter = (*C.pali_adapter)(f.shared(options.Adapter))
 		setDouble(&o.adapter_scale, options.AdapterScale)
+		o.threads = clampInt32(options.Threads)
 	}
 	var out *C.pali_outputs
 	err := c.run(func(user unsafe.Pointer) error {

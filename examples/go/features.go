@@ -17,6 +17,7 @@ type ImageFeatures struct{ h *handle }
 type ImageFeaturesOptions struct {
 	Adapter      *Adapter                             // for tower and projector
 	AdapterScale *float64                             // times the adapter's own scale; nil: 1
+	Threads      int                                  // for this call; 0: the model's number
 	OnProgress   func(stage string, fraction float64) // stage is "image"
 }
 
@@ -33,6 +34,7 @@ func (m *Model) ImageFeatures(ctx context.Context, pixelValues *Tensor, options 
 		c.progress = options.OnProgress
 		o.adapter = (*C.pali_adapter)(f.shared(options.Adapter))
 		setDouble(&o.adapter_scale, options.AdapterScale)
+		o.threads = clampInt32(options.Threads)
 	}
 	if pixelValues == nil {
 		f.fail(argumentError("the pixel values are nil"))

@@ -19,6 +19,7 @@ type ForwardOptions struct {
 	PrefixLength  *int           // without token_type_ids: so many leading tokens are prefix; nil: see the C header
 	Adapter       *Adapter
 	AdapterScale  *float64 // times the adapter's own scale; nil: 1
+	Threads       int      // for this pass; 0: the model's number
 
 	LogitsToKeep             int   // the last so many positions; 0: all
 	LogitsIndex              []int // positions to keep instead; negative ones count from the end
@@ -43,6 +44,7 @@ func (o *ForwardOptions) c(f *frame) *C.pali_forward_options {
 	setInt64(&c.prefix_length, o.PrefixLength)
 	c.adapter = (*C.pali_adapter)(f.shared(o.Adapter))
 	setDouble(&c.adapter_scale, o.AdapterScale)
+	c.threads = clampInt32(o.Threads)
 
 	c.logits_to_keep = C.int64_t(o.LogitsToKeep)
 	c.logits_index, c.n_logits_index = f.ints(o.LogitsIndex), C.size_t(len(o.LogitsIndex))

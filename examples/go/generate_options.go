@@ -61,6 +61,7 @@ type GenerateOptions struct {
 	Cache                 *Cache         // row i of the batch continues row i of this cache, which it extends
 	Adapter               *Adapter
 	AdapterScale          *float64 // times the adapter's own scale; nil: 1
+	Threads               int      // for this call; 0: the model's number; answers do not depend on it
 
 	// Callbacks, on the goroutine that called Generate.
 
@@ -115,6 +116,7 @@ func (o *GenerateOptions) c(f *frame) *C.pali_generate_options {
 	c.cache = (*C.pali_cache)(f.alone(o.Cache))
 	c.adapter = (*C.pali_adapter)(f.shared(o.Adapter))
 	setDouble(&c.adapter_scale, o.AdapterScale)
+	c.threads = clampInt32(o.Threads)
 	return c
 }
 

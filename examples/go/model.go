@@ -16,7 +16,7 @@ type Model struct{ h *handle }
 // ModelOptions say how a checkpoint is loaded.
 type ModelOptions struct {
 	DType      DType                                // Float32 or BFloat16; 0: BFloat16 for such files, else Float32
-	Threads    int                                  // of one call; 0: OpenMP's own number
+	Threads    int                                  // of a call that names none; 0: OpenMP's own number
 	Adapters   []AdapterMerge                       // LoRA adapters to add to the weights while loading
 	OnProgress func(stage string, fraction float64) // stage is "load"
 }

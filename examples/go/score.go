@@ -15,6 +15,7 @@ type ScoreOptions struct {
 	WithoutEOS   bool           // score texts as they are, not with <eos> behind them
 	Features     *ImageFeatures // instead of pixel_values
 	Adapter      *Adapter
+	Threads      int                                  // for this call; 0: the model's number
 	AdapterScale *float64                             // times the adapter's own scale; nil: 1
 	OnProgress   func(stage string, fraction float64) // "image", "prefill" and "score"
 }
@@ -70,6 +71,7 @@ func (m *Model) score(ctx context.Context, f *frame, inputs *Inputs, options *Sc
 		o.features = (*C.pali_image_features)(f.shared(options.Features))
 		o.adapter = (*C.pali_adapter)(f.shared(options.Adapter))
 		setDouble(&o.adapter_scale, options.AdapterScale)
+		o.threads = clampInt32(options.Threads)
 	}
 	var out *C.pali_scores
 	err := c.run(func(user unsafe.Pointer) error {

@@ -60,7 +60,7 @@ func TestSameTokensAsTheCommand(t *testing.T) {
 		{shapes, "caption en", []string{"--logit-bias", "562:-inf", "--min-new-tokens", "5"},
 			&paligemma.GenerateOptions{LogitBias: map[int64]float32{562: float32(negativeInfinity)}, MinNewTokens: 5}},
 		{shapes, "caption en", []string{"--prompt-lookup-num-tokens", "4"},
-			&paligemma.GenerateOptions{PromptLookupNumTokens: 4}},
+			&paligemma.GenerateOptions{PromptLookupNumTokens: 4, Threads: 2}},
 	} {
 		want := command(t, test.picture, test.prompt, test.flags...)
 		pictures := []*paligemma.Image{openImage(t, test.picture)}
