@@ -39,7 +39,8 @@ func newCall(ctx context.Context, f *frame) *call {
 }
 
 // run makes the call: body calls the library and stores what it returns. It returns when body has, unless the context
-// had ended before it began; a panic of a callback passes through, when body has returned.
+// had ended before it began; a panic of a callback passes through, when body has returned. Since nothing behind run
+// happens then, what body makes is put into its handle by body, or freed by a deferred call.
 func (c *call) run(body func(user unsafe.Pointer) error) (err error) {
 	if c.frame.err != nil {
 		return c.frame.err

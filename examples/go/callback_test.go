@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"libpaligemma/paligemma"
+	"libpaligemma/paligemma/internal/counting"
 )
 
 // panics returns what f panicked with.
@@ -21,6 +22,8 @@ func panics(f func()) (value any) {
 
 // A panic of a callback comes out of the call that was given it, when the library has ended.
 func TestPanicsInCallbacks(t *testing.T) {
+	before := counting.Live()
+	t.Cleanup(func() { collected(t, before) }) // the last one of all, after what ready opened is closed
 	model, _, inputs := ready(t, "caption en")
 	boom := errors.New("boom")
 	for name, f := range map[string]func(){
@@ -57,6 +60,8 @@ func TestPanicsInCallbacks(t *testing.T) {
 
 // runtime.Goexit, as testing's FailNow calls it, is as good.
 func TestGoexitInCallback(t *testing.T) {
+	before := counting.Live()
+	t.Cleanup(func() { collected(t, before) })
 	model, _, inputs := ready(t, "caption en")
 	var wait sync.WaitGroup
 	wait.Add(1)

@@ -50,6 +50,7 @@ func (m *Model) Embed(ctx context.Context, inputs *Inputs, options *EmbedOptions
 		o.threads = clampInt32(options.Threads)
 	}
 	var out *C.pali_outputs
+	defer func() { C.pali_outputs_free(out) }() // also where a callback panics
 	err := c.run(func(user unsafe.Pointer) error {
 		o.progress, o.progress_user = C.pali_progress_fn(C.pali_go_progress), user
 		var cerr *C.pali_error
@@ -58,7 +59,6 @@ func (m *Model) Embed(ctx context.Context, inputs *Inputs, options *EmbedOptions
 	if err != nil {
 		return nil, err
 	}
-	defer C.pali_outputs_free(out)
 	return copyTensor(C.pali_outputs_get(out, f.text("embeddings"))), nil
 }
 

@@ -40,13 +40,16 @@ func (m *Model) ImageFeatures(ctx context.Context, pixelValues *Tensor, options 
 		f.fail(argumentError("the pixel values are nil"))
 	}
 	var out *C.pali_image_features
-	err := c.run(func(user unsafe.Pointer) error {
+	var made *ImageFeatures
+	err := c.run(func(user unsafe.Pointer) (err error) {
 		o.progress, o.progress_user = C.pali_progress_fn(C.pali_go_progress), user
 		data, dtype, rank, shape := pixelValues.c()
 		var cerr *C.pali_error
-		return check(C.pali_go_model_image_features(&out, model, data, dtype, rank, shape, o, &cerr), &cerr)
+		err = check(C.pali_go_model_image_features(&out, model, data, dtype, rank, shape, o, &cerr), &cerr)
+		made, err = takeImageFeatures(&out, err)
+		return err
 	})
-	return takeImageFeatures(&out, err)
+	return made, err
 }
 
 // NewImageFeatures takes features computed earlier, [images, tokens per image, hidden] float32, which are copied.

@@ -69,12 +69,15 @@ func (m *Model) Forward(ctx context.Context, inputs *Inputs, options *ForwardOpt
 		c.progress = options.OnProgress
 	}
 	var out *C.pali_outputs
-	err := c.run(func(user unsafe.Pointer) error {
+	var made *Outputs
+	err := c.run(func(user unsafe.Pointer) (err error) {
 		o.progress, o.progress_user = C.pali_progress_fn(C.pali_go_progress), user
 		var cerr *C.pali_error
-		return check(C.pali_model_forward(&out, model, in, o, &cerr), &cerr)
+		err = check(C.pali_model_forward(&out, model, in, o, &cerr), &cerr)
+		made, err = takeOutputs(&out, err)
+		return err
 	})
-	return takeOutputs(&out, err)
+	return made, err
 }
 
 // Outputs are what a pass returned: named tensors, all float32.

@@ -91,6 +91,7 @@ func (m *Model) Generate(ctx context.Context, inputs *Inputs, options *GenerateO
 		c.progress, c.token, c.mask = options.OnProgress, options.OnToken, options.TokenMask
 	}
 	var out *C.pali_generation
+	defer func() { C.pali_generation_free(out) }() // also where a callback panics: the library keeps what there is
 	err := c.run(func(user unsafe.Pointer) error {
 		o.progress, o.progress_user = C.pali_progress_fn(C.pali_go_progress), user
 		o.on_token, o.on_token_user = C.pali_token_fn(C.pali_go_token), user
@@ -103,7 +104,6 @@ func (m *Model) Generate(ctx context.Context, inputs *Inputs, options *GenerateO
 	if err != nil {
 		return nil, err
 	}
-	defer C.pali_generation_free(out)
 	generation, err := copyGeneration(out)
 	if err != nil {
 		return nil, err

@@ -57,15 +57,18 @@ func LoadModel(ctx context.Context, path string, options *ModelOptions) (*Model,
 		o.adapters, o.adapter_scales, o.n_adapters = f.adapters(options.Adapters)
 	}
 	var out *C.pali_model
+	var made *Model
 	err := c.run(func(user unsafe.Pointer) error {
 		o.progress, o.progress_user = C.pali_progress_fn(C.pali_go_progress), user
 		var cerr *C.pali_error
-		return check(C.pali_model_load(&out, cpath, o, &cerr), &cerr)
+		if err := check(C.pali_model_load(&out, cpath, o, &cerr), &cerr); err != nil {
+			return err
+		}
+		free := func(p unsafe.Pointer) { C.pali_model_free((*C.pali_model)(p)) }
+		made = &Model{newHandle(unsafe.Pointer(out), free)}
+		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &Model{newHandle(unsafe.Pointer(out), func(p unsafe.Pointer) { C.pali_model_free((*C.pali_model)(p)) })}, nil
+	return made, err
 }
 
 func (m *Model) base() *handle {

@@ -74,6 +74,7 @@ func (m *Model) score(ctx context.Context, f *frame, inputs *Inputs, options *Sc
 		o.threads = clampInt32(options.Threads)
 	}
 	var out *C.pali_scores
+	defer func() { C.pali_scores_free(out) }() // also where a callback panics
 	err := c.run(func(user unsafe.Pointer) error {
 		o.progress, o.progress_user = C.pali_progress_fn(C.pali_go_progress), user
 		return body(&out, model, in, o)
@@ -81,7 +82,6 @@ func (m *Model) score(ctx context.Context, f *frame, inputs *Inputs, options *Sc
 	if err != nil {
 		return nil, err
 	}
-	defer C.pali_scores_free(out)
 	return copyScores(out), nil
 }
 
