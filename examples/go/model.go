@@ -15,10 +15,13 @@ type Model struct{ h *handle }
 
 // ModelOptions say how a checkpoint is loaded.
 type ModelOptions struct {
-	DType      DType                                // Float32 or BFloat16; 0: BFloat16 for such files, else Float32
-	Threads    int                                  // of a call that names none; 0: OpenMP's own number
-	Adapters   []AdapterMerge                       // LoRA adapters to add to the weights while loading
-	OnProgress func(stage string, fraction float64) // stage is "load"
+	DType DType // Float32 or BFloat16; 0: BFloat16 for such files, else Float32
+	// Weights are read into memory of huge pages instead of being used in the mapped file: as much memory as the checkpoint
+	// again, a longer load, and decoding some per cent faster.
+	CopyWeights bool
+	Threads     int                                  // of a call that names none; 0: OpenMP's own number
+	Adapters    []AdapterMerge                       // LoRA adapters to add to the weights while loading
+	OnProgress  func(stage string, fraction float64) // stage is "load"
 }
 
 // An AdapterMerge is a PEFT LoRA directory that is added to the weights.
@@ -54,6 +57,7 @@ func LoadModel(ctx context.Context, path string, options *ModelOptions) (*Model,
 		c.progress = options.OnProgress
 		o.dtype = C.pali_dtype(options.DType)
 		o.threads = clampInt32(options.Threads)
+		o.copy_weights = flag(options.CopyWeights)
 		o.adapters, o.adapter_scales, o.n_adapters = f.adapters(options.Adapters)
 	}
 	var out *C.pali_model

@@ -392,7 +392,7 @@ func TestConfigAndCheckpoint(t *testing.T) {
 	if err != nil || stages == 0 {
 		t.Fatal(err, stages)
 	}
-	saved := closing(t, must(paligemma.LoadModel(background, out, nil))(t))
+	saved := closing(t, must(paligemma.LoadModel(background, out, &paligemma.ModelOptions{CopyWeights: true}))(t))
 	if dtype := must(saved.DType())(t); dtype != paligemma.Float32 {
 		t.Error(dtype)
 	}
