@@ -22,7 +22,13 @@ typedef struct pali_token {
                            NULL when the inputs did not come from a processor. Borrowed for the call */
 } pali_token;
 
-/** Return 0 to go on, anything else to stop: what was generated so far is kept, the reason is PALI_FINISH_CANCELLED. */
+/** Returned by a pali_token_fn: this answer ends with this token, the others go on. Since 0.1. */
+#define PALI_END_ROW 2
+
+/**
+ * Return 0 to go on, PALI_END_ROW to end this answer alone, anything else to stop all of them: what was generated so far
+ * is kept, the reason is PALI_FINISH_CANCELLED (but for an answer that this token completed anyway).
+ */
 typedef int (*pali_token_fn)(void *user, const pali_token *token);
 
 /** Token ids, borrowed: a word to force or to forbid, an answer to score. */

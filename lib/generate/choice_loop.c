@@ -20,13 +20,16 @@ static struct pali__history history_of(const struct pali__run *run, int64_t row)
                                    (int64_t)answer->n_ids };
 }
 
-pali_status pali__hand_out(struct pali__run *run, int64_t row, int64_t id, bool is_last, pali_error **error)
+pali_status pali__hand_out(struct pali__run *run, int64_t row, int64_t id, bool is_last, bool *ends,
+                           pali_error **error)
 {
     pali_token token = { .row = row, .id = id };
+    int verdict;
 
     TRY(pali__stream_add(&run->streams[row], id, is_last, &token.text, error));
-    if (run->options.on_token && run->options.on_token(run->options.on_token_user, &token))
-        run->stopped = true;
+    verdict = run->options.on_token ? run->options.on_token(run->options.on_token_user, &token) : 0;
+    *ends = verdict == PALI_END_ROW;
+    run->stopped = run->stopped || (verdict && !*ends);
     return PALI_OK;
 }
 
@@ -35,6 +38,7 @@ static pali_status add_token(struct pali__run *run, int64_t row, int64_t id, pal
 {
     struct pali__answer *answer = &run->generation->answers[row];
     struct pali__history history;
+    bool ends = false;
 
     answer->ids[answer->n_ids++] = id;
     history = history_of(run, row);
@@ -46,7 +50,13 @@ static pali_status add_token(struct pali__run *run, int64_t row, int64_t id, pal
         answer->reason == PALI_FINISH_LENGTH)
         answer->reason = PALI_FINISH_CONSTRAINT;
     run->finished[row] = answer->reason != PALI_FINISH_LENGTH || answer->n_ids == run->generation->capacity;
-    return run->hands_out_late ? PALI_OK : pali__hand_out(run, row, id, run->finished[row], error);
+    if (!run->hands_out_late)
+        TRY(pali__hand_out(run, row, id, run->finished[row], &ends, error));
+    if (ends && !run->finished[row]) {
+        answer->reason = PALI_FINISH_CANCELLED;
+        run->finished[row] = true;
+    }
+    return PALI_OK;
 }
 
 static pali_status add_chosen(struct pali__run *run, int64_t row, const float *logits, pali_error **error)

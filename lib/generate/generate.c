@@ -58,9 +58,10 @@ static pali_status hand_out_answers(struct pali__run *run, pali_error **error)
 {
     for (int64_t row = 0; row < run->generation->rows; row++) {
         struct pali__answer *answer = &run->generation->answers[row];
+        bool ends = false;
         size_t n = 0;
-        for (; n < answer->n_ids && !run->stopped; n++)
-            TRY(pali__hand_out(run, row, answer->ids[n], n + 1 == answer->n_ids, error));
+        for (; n < answer->n_ids && !run->stopped && !ends; n++)
+            TRY(pali__hand_out(run, row, answer->ids[n], n + 1 == answer->n_ids, &ends, error));
         if (n < answer->n_ids)
             answer->reason = PALI_FINISH_CANCELLED;
         answer->n_ids = n;

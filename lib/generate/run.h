@@ -58,7 +58,8 @@ pali_status pali__run_prompt(struct pali__run *run, int64_t prompt, int64_t cach
 /* Greedy and sampled answers, all together, token by token (choice_loop.c). */
 pali_status pali__answer_by_choice(struct pali__run *run, pali_error **error);
 
-/* A token of answer `row` to the host's callback, which may stop the run. */
-pali_status pali__hand_out(struct pali__run *run, int64_t row, int64_t id, bool is_last, pali_error **error);
+/* A token of answer `row` to the host's callback, which may stop the run, or end this answer: then `*ends` is set. */
+pali_status pali__hand_out(struct pali__run *run, int64_t row, int64_t id, bool is_last, bool *ends,
+                           pali_error **error);
 
 #endif

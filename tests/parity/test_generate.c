@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Greedy generation token for token, and the cache's promises: prefix then suffix is one pass, growing is fixed. */
 #include <json-c/json.h>
+#include <string.h>
 
 #include "parity/fixtures.h"
 
@@ -123,6 +124,47 @@ static void cancel(const char *fixture)
     CHECK_OK(pali_generate(&generation, model, inputs, &options, &error), error);
     pali_generation_token_ids(generation, 0, &count);
     CHECK(count == 3 && pali_generation_finish_reason(generation, 0) == PALI_FINISH_CANCELLED);
+    pali_generation_free(generation);
+    pali_inputs_free(inputs);
+}
+
+/* Ends the second answer at its second token. */
+static int end_second(void *user, const pali_token *token)
+{
+    int *n = user;
+
+    return token->row == 1 && ++*n == 2 ? PALI_END_ROW : 0;
+}
+
+/* One answer of several is ended; the others do not change. With best_of the answers are complete when they come. */
+static void end_row(const char *fixture, int64_t best_of)
+{
+    pali_inputs *inputs = fixture_tensors(fixture, "generate", "inputs");
+    pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
+    pali_generation *whole = NULL, *generation = NULL;
+    pali_error *error = NULL;
+    int calls = 0;
+
+    options.temperature = 1.0;
+    options.num_return_sequences = 3;
+    options.best_of = best_of;
+    options.max_new_tokens = 6;
+    options.n_eos_token_ids = 0;
+    options.eos_token_ids = (const int64_t[]){ 0 };
+    CHECK_OK(pali_generate(&whole, model, inputs, &options, &error), error);
+    options.on_token = end_second;
+    options.on_token_user = &calls;
+    CHECK_OK(pali_generate(&generation, model, inputs, &options, &error), error);
+    for (int64_t row = 0; row < pali_generation_rows(whole); row++) {
+        size_t n_right = 0, n = 0;
+        const int64_t *right = pali_generation_token_ids(whole, row, &n_right);
+        const int64_t *got = pali_generation_token_ids(generation, row, &n);
+        CHECK(n_right == 6 && n == (row == 1 ? 2u : 6u) && memcmp(got, right, n * sizeof *got) == 0);
+        CHECK(pali_generation_finish_reason(generation, row) ==
+              (row == 1 ? PALI_FINISH_CANCELLED : PALI_FINISH_LENGTH));
+    }
+    CHECK(calls == 2);
+    pali_generation_free(whole);
     pali_generation_free(generation);
     pali_inputs_free(inputs);
 }
@@ -363,6 +405,8 @@ int main(void)
             CHECK(n_generate > 0);
             CHECK(fixture_cases(fixture_models[i], ".beams.json", beams) == 3);
             cancel(fixture_models[i]);
+            end_row(fixture_models[i], 0);
+            end_row(fixture_models[i], 4);
             sample(fixture_models[i]);
             split(fixture_models[i], false);
             split(fixture_models[i], true);

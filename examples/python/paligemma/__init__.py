@@ -39,6 +39,7 @@ from .errors import (
     UnsupportedError,
 )
 from .features import ImageFeatures
+from .generation import END_ROW
 from .generation_config import GenerationConfig, set_seed
 from .hub import hub_path
 from .image import Image

@@ -22,7 +22,11 @@ from .outputs import GenerateOutput, Timing, Token, TokenLogprob
 
 FINISH = {1: "eos", 2: "length", 3: "cancelled", 4: "stop_string", 5: "constraint"}
 
-#: on_token(token): anything true stops the generation and keeps what there is.
+#: What on_token returns to end the answer of the token's row alone.
+END_ROW = object()
+_PALI_END_ROW = 2
+
+#: on_token(token): END_ROW ends this answer, anything else that is true all of them; what there is is kept.
 OnToken = Callable[[Token], Any]
 #: prefix_allowed_tokens_fn(row, ids of prompt and answer): the ids that may follow.
 AllowedTokens = Callable[[int, Any], Sequence[int]]
@@ -60,17 +64,19 @@ class Callbacks:
 
     def _token(self, _user: Any, pointer: Any) -> int:
         token = pointer.contents
-        stop = self._running.overdue()
+        stop, ends_row = self._running.overdue(), False
         if self._on_token is not None:
             text = token.text.decode("utf-8", "replace") if token.text is not None else ""
-            stop = bool(self._on_token(Token(token.row, token.id, text))) or stop
+            verdict = self._on_token(Token(token.row, token.id, text))
+            ends_row = verdict is END_ROW
+            stop = (bool(verdict) and not ends_row) or stop
         if self._streamer is not None:
             self._streamer.put(self._convert(np.array([token.id], np.int64)))
         if self._criteria:
             self._answer.append(token.id)
             ids = self._convert(np.concatenate([self._prompts[:1], np.array([self._answer], np.int64)], axis=1))
             stop = any(bool(np.all(np.asarray(criterion(ids, None)))) for criterion in self._criteria) or stop
-        return int(stop)
+        return 1 if stop else _PALI_END_ROW if ends_row else 0
 
     def _mask(self, _user: Any, row: int, ids: Any, count: int, allowed: Any, vocabulary: int) -> int:
         assert self._allowed is not None

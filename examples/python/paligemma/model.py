@@ -329,7 +329,8 @@ class PaliGemmaForConditionalGeneration(Handle):
             inputs: what the processor returned, or input_ids; `**inputs` does the same.
             generation_config, **options: GenerationConfig's fields.
             streamer: an object with put(ids) and end(), as Transformers' TextStreamer; for one answer.
-            on_token: called with each Token as it comes; anything true stops and keeps what there is.
+            on_token: called with each Token as it comes; END_ROW ends its answer, anything else that is true all of them,
+                and what there is is kept.
             stopping_criteria: functions of (ids [1, n], None), true to stop; for one answer.
             prefix_allowed_tokens_fn: function of (row, ids), the ids that may follow.
             constraint: what an answer may be.
