@@ -40,6 +40,7 @@ for part in "$@"; do
         has abidw || want abigail-tools
         has cargo || want cargo
         has go || [ -x /usr/lib/go/bin/go ] || want golang-go
+        python3 -c 'import starlette, uvicorn' 2>/dev/null || want "python3-starlette python3-uvicorn" # examples/server
         ;;
     *)
         echo "install-dependencies.sh: unknown part $part" >&2
