@@ -50,7 +50,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--vae", dest="mask_weights", metavar="FILE", help="weights that make masks of <seg> tokens")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="0: any that is free (default: %(default)s)")
-    parser.add_argument("--api-key-file", help="requests must show its first line (default: $PALIGEMMA_API_KEY, or none)")
+    parser.add_argument(
+        "--api-key-file", help="requests must show its first line (default: $PALIGEMMA_API_KEY, or none)"
+    )
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     fetching = parser.add_argument_group("pictures by http(s)")
     fetching.add_argument(
@@ -112,7 +114,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Starting and stopping is uvicorn's: SIGTERM or Ctrl-C closes the door, open requests are answered, then it ends.
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", timeout_keep_alive=30)
     host, port = listener.getsockname()[:2]
-    print(f"paligemma-server: {settings.model_name} on http://{f'[{host}]' if ':' in host else host}:{port}/v1", flush=True)
+    print(
+        f"paligemma-server: {settings.model_name} on http://{f'[{host}]' if ':' in host else host}:{port}/v1",
+        flush=True,
+    )
     for number in (signal.SIGTERM, signal.SIGINT):  # some versions raise the signal again when all is done
         signal.signal(number, lambda *_: sys.exit(0))
     uvicorn.Server(config).run(sockets=[listener])

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import paligemma
+from paligemma.generation import END_ROW
 
 from . import errors
 from .objects import Objects
@@ -125,7 +127,7 @@ class Engine:
     ) -> Scores:
         """Answers all prompts; the answers to prompt i are rows i·choices and following.
 
-        `on_token(row, id, text)` returns whether this row ends here; `cancel` ends all of them, with an exception.
+        `on_token(row, id, text)` returns whether this row ends here; `cancel` ends all, with an exception.
         `top_logprobs` None: no log-probabilities are wanted."""
         inputs = self.processor(
             images=[[picture.image for picture in prompt.pictures] for prompt in prompts],
@@ -137,10 +139,10 @@ class Engine:
             processor=self.processor,
             max_new_tokens=max_tokens,
             eos_token_id=sorted(self.eos_ids),
-            on_token=lambda token: paligemma.END_ROW if on_token(token.row, token.id, token.text) else None,
+            on_token=lambda token: END_ROW if on_token(token.row, token.id, token.text) else None,
             output_logprobs=top_logprobs is not None,
             top_logprobs=top_logprobs or 0,
-            cancel=cancel,
+            cancel=cast(threading.Event, cancel),  # of which it asks is_set
             return_dict_in_generate=True,
         )
         rows: list[RowScores | None] = [None] * len(output.token_ids)
@@ -160,7 +162,9 @@ class Engine:
         """For the first tokens of an answer."""
         tops = scores.top or [[] for _ in tokens]
         return [
-            TokenScore(text, logprob, [(str(self.processor.decode([other.id])), other.logprob) for other in likely[:top]])
+            TokenScore(
+                text, logprob, [(str(self.processor.decode([other.id])), other.logprob) for other in likely[:top]]
+            )
             for (_, text), logprob, likely in zip(tokens, scores.logprobs, tops)
         ]
 
@@ -183,8 +187,8 @@ class Engine:
         return errors.internal()
 
 
-def _options(sampling: Sampling) -> dict[str, object]:
-    options: dict[str, object] = {
+def _options(sampling: Sampling) -> dict[str, Any]:
+    options: dict[str, Any] = {
         "do_sample": sampling.temperature > 0.0,
         "num_beams": 1,
         "repetition_penalty": sampling.repetition_penalty,

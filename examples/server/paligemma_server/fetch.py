@@ -65,7 +65,9 @@ class Fetcher:
     def _allows(self, host: str, port: int) -> bool:
         usual = port in (80, 443)
         for allowed in self.hosts:
-            name, colon, its_port = allowed.rpartition(":") if allowed.rpartition(":")[2].isdigit() else (allowed, "", "")
+            name, colon, its_port = (
+                allowed.rpartition(":") if allowed.rpartition(":")[2].isdigit() else (allowed, "", "")
+            )
             if port != int(its_port) if colon else not usual:
                 continue
             if name in ("*", host) or (name.startswith(".") and (host.endswith(name) or host == name[1:])):

@@ -8,6 +8,7 @@ import json
 import math
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import ApiError, invalid, model_not_found
 from .settings import Settings
@@ -226,7 +227,7 @@ def _read_sampling(fields: Fields, n: int) -> Sampling:
     top_k = fields.integer("top_k", 0, -1, 1_000_000)
     min_p = fields.number("min_p", 0.0, 0.0, 1.0)
     seed = fields.integer("seed", secrets.randbits(63), -(2**63), 2**64 - 1) % 2**64
-    penalties = {
+    penalties: dict[str, Any] = {
         "presence_penalty": fields.number("presence_penalty", 0.0, -2.0, 2.0),
         "frequency_penalty": fields.number("frequency_penalty", 0.0, -2.0, 2.0),
         "repetition_penalty": fields.number("repetition_penalty", 1.0, 0.01, 100.0),

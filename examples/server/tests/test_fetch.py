@@ -106,7 +106,9 @@ class Fetching(unittest.TestCase):
         self.assertEqual(self.server.seen, [])
 
     def test_a_name_with_one_private_address_among_public_ones(self):
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, self.port)) for address in ("8.8.8.8", "127.0.0.1")]
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, self.port)) for address in ("8.8.8.8", "127.0.0.1")
+        ]
         with mock.patch("socket.getaddrinfo", return_value=found):
             self.refused(self.url("/size/1", "example.org"), "not allowed", self.fetcher(private=False))
 

@@ -57,7 +57,9 @@ class Answers(unittest.TestCase):
             self.assertEqual("".join(score["token"] for score in choice["logprobs"]["content"]), right["text"])
 
     def test_sampled_as_the_command_samples(self):
-        right = by_command("caption en", PICTURES / "shapes.png", "--temperature", "1.5", "--top-p", "0.9", "--seed", "7")
+        right = by_command(
+            "caption en", PICTURES / "shapes.png", "--temperature", "1.5", "--top-p", "0.9", "--seed", "7"
+        )
         reply = self.service.ask("caption en", temperature=1.5, top_p=0.9, seed=7, n=3, max_tokens=20)
         texts = [reply.text(index) for index in range(3)]
         self.assertEqual(texts[0], right["text"])
@@ -191,7 +193,9 @@ class Options(unittest.TestCase):
         service = Process()
         replies = []
         threads = [
-            threading.Thread(target=lambda n=n: replies.append(service.ask("caption en", stream=bool(n % 2), **ENDLESS)))
+            threading.Thread(
+                target=lambda n=n: replies.append(service.ask("caption en", stream=bool(n % 2), **ENDLESS))
+            )
             for n in range(12)
         ]
         for thread in threads:

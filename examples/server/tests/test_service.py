@@ -117,7 +117,8 @@ class Limits(unittest.TestCase):
             chunked = iter([b"{" + b" " * 6000, b" " * 6000])
             reply = call(service.port, "POST", "/v1/chat/completions", chunked)
             self.assertEqual(reply.status, 413)
-            head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+            head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            head += b"Content-Length: 9\r\n\r\n{"
             with socket.create_connection(("127.0.0.1", service.port)) as slow:
                 slow.sendall(head)
                 self.assertIn(b" 408 ", slow.recv(1000))
@@ -189,7 +190,11 @@ class SmallRoutes(unittest.TestCase):
     def test_errors_have_openais_shape(self):
         with InProcess(api_key="secret") as service:
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic secret"}):
-                for method, path in (("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("GET", "/v1/models/fake")):
+                for method, path in (
+                    ("POST", "/v1/chat/completions"),
+                    ("GET", "/v1/models"),
+                    ("GET", "/v1/models/fake"),
+                ):
                     reply = call(service.port, method, path, b"{}" if method == "POST" else None, headers)
                     self.assertEqual((reply.status, reply.json()["error"]["code"]), (401, "invalid_api_key"))
             known = {"Authorization": "Bearer secret"}
@@ -198,7 +203,9 @@ class SmallRoutes(unittest.TestCase):
             for method, path, status in (("GET", "/v1/nothing", 404), ("GET", "/v1/chat/completions", 405),
                                          ("GET", "/v1/models/other", 404)):  # fmt: skip
                 reply = call(service.port, method, path, headers=known)
-                self.assertEqual((reply.status, set(reply.json()["error"])), (status, {"message", "type", "param", "code"}))
+                self.assertEqual(
+                    (reply.status, set(reply.json()["error"])), (status, {"message", "type", "param", "code"})
+                )
             self.assertEqual(call(service.port, "GET", "/v1/models", headers=known).json()["data"][0]["id"], "fake")
             self.assertEqual(call(service.port, "GET", "/health").json(), {"status": "ok"})
 
