@@ -20,6 +20,11 @@ def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
     return f"{{{pairs}}}" if pairs else ""
 
 
+def _number(value: float) -> str:
+    """In full: counters must not lose their last digits."""
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
 class Counter:
     def __init__(self, labels: tuple[str, ...] = ()) -> None:
         self.labels = labels
@@ -32,7 +37,7 @@ class Counter:
 
     def lines(self, name: str) -> list[str]:
         with self.lock:
-            return [f"{name}{_labels(self.labels, key)} {value:g}" for key, value in sorted(self.values.items())]
+            return [f"{name}{_labels(self.labels, key)} {_number(value)}" for key, value in sorted(self.values.items())]
 
 
 class Gauge:
@@ -42,7 +47,7 @@ class Gauge:
         self.read = read
 
     def lines(self, name: str) -> list[str]:
-        return [f"{name} {self.read():g}"]
+        return [f"{name} {_number(float(self.read()))}"]
 
 
 class Histogram:
@@ -63,7 +68,7 @@ class Histogram:
             for bound, count in zip((*self.bounds, float("inf")), self.counts):
                 total += count
                 lines.append(f'{name}_bucket{{le="{"+Inf" if bound == float("inf") else f"{bound:g}"}"}} {total}')
-            return [*lines, f"{name}_sum {self.sum:.9g}", f"{name}_count {total}"]
+            return [*lines, f"{name}_sum {_number(self.sum)}", f"{name}_count {total}"]
 
 
 class Metrics:
