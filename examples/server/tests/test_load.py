@@ -102,8 +102,8 @@ class Load(unittest.TestCase):
                 all_at_once()
                 memory.append(metric(service.port, "resident_bytes"))
             grown = memory[-1] - memory[0]
-            after = self.one_after_another(service)
             rows, batches = metric(service.port, "batch_rows_sum"), metric(service.port, "batch_rows_count")
+            after = self.one_after_another(service)
             print(
                 f"{(1 + ROUNDS) * CLIENTS} requests, {sum(refused.values())} times 429, {rows / batches:.1f} answers a "
                 f"batch, MiB of memory after each round: {' '.join(f'{size / 2**20:.1f}' for size in memory)}; "
