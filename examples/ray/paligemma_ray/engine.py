@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
@@ -44,6 +45,8 @@ class Worker:
 @contextlib.contextmanager
 def connected(cluster: Cluster, threads: int) -> Iterator[int]:
     """Ray for the time of a block; the number of workers."""
+    if not cluster.verbose:
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # read when Ray starts
     import ray
 
     workers = cluster.workers or max(_usable_cpus() // threads, 1)
@@ -105,6 +108,7 @@ def _pass(
 ) -> Iterator[List[Record]]:
     """One run of Ray Data. A block is a batch, so that each is handed over as soon as it is done."""
     import ray.data
+    import ray.exceptions
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = cluster.verbose
@@ -113,21 +117,28 @@ def _pass(
     if not cluster.verbose:
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     blocks = [task_table(tasks[begin : begin + batch_size]) for begin in range(0, len(tasks), batch_size)]
-    answered = ray.data.from_arrow(blocks).map_batches(
-        worker,
-        fn_constructor_args=(settings,),
-        batch_size=None,
-        batch_format="pyarrow",
-        # Alone means that no other row waits in the queue of a worker that dies.
-        compute=ray.data.ActorPoolStrategy(
-            size=max(min(workers, len(blocks)), 1), max_tasks_in_flight_per_actor=2 if batch_size > 1 else 1
-        ),
-        num_cpus=settings.threads,
-        max_restarts=-1,
-        max_task_retries=1,
+    # Alone means that no other row waits in the queue of a worker that dies.
+    pool = ray.data.ActorPoolStrategy(
+        size=max(min(workers, len(blocks)), 1), max_tasks_in_flight_per_actor=2 if batch_size > 1 else 1
     )
-    for batch in answered.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        yield batch.to_pylist()
+    with warnings.catch_warnings():
+        # Ray 2.60 announces names of their own for such options, but has none yet for these two.
+        warnings.filterwarnings("ignore", message=".*ray_remote_args.* is deprecated")
+        answered = ray.data.from_arrow(blocks).map_batches(
+            worker,
+            fn_constructor_args=(settings,),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=pool,
+            num_cpus=settings.threads,
+            max_restarts=-1,
+            max_task_retries=1,  # Ray Data's own number is without end, for a picture that kills, too
+        )
+    try:
+        for batch in answered.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            yield batch.to_pylist()
+    except ray.exceptions.RayError as error:  # a worker cannot begin; the last line of its traceback says why
+        raise RuntimeError(str(error).strip().splitlines()[-1]) from error
 
 
 def _usable_cpus() -> int:
