@@ -45,8 +45,6 @@ class Worker:
 @contextlib.contextmanager
 def connected(cluster: Cluster, threads: int) -> Iterator[int]:
     """Ray for the time of a block; the number of workers."""
-    if not cluster.verbose:
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # read when Ray starts
     import ray
 
     workers = cluster.workers or max(_usable_cpus() // threads, 1)

@@ -70,11 +70,11 @@ class Answers(unittest.TestCase):
         with paligemma.MaskDecoder.load(mask_network(self.folder)) as decoder:
             seg = tuple(range(0, 128, 8))
             items = paligemma.Detections.of(
-                [paligemma.Detection(0.25, 0.5, 0.75, 1.0, "cat", seg), paligemma.Detection(0, 0, 1, 1, "no mask")]
+                [paligemma.Detection(0.25, 0.5, 0.75, 1.0, "cat", seg), paligemma.Detection(0, 0, 0.875, 0.5, "no mask")]
             )
             columns = object_columns(items, 60, 40, decoder)
             mask = items[0].mask(decoder, 60, 40)
-        self.assertEqual((columns["labels"], columns["x_min"], columns["y_max"]), (["cat", "no mask"], [30, 0], [30, 40]))
+        self.assertEqual((columns["labels"], columns["x_min"], columns["y_max"]), (["cat", "no mask"], [30, 0], [30, 35]))
         self.assertIsNone(columns["masks"][1])
         self.assertEqual(columns["masks"][0]["size"], [40, 60])
         decoded = paligemma.rle_decode(paligemma.rle_from_text(columns["masks"][0]["counts"]), 60, 40)
