@@ -75,13 +75,16 @@ class Store:
 
     def _check_settings(self, settings: Dict[str, Any]) -> None:
         path = os.path.join(self.folder, _RUN)
-        if not os.path.exists(path):
-            if _parts(self.folder):
-                raise StoreError(f"{self.folder} has parts of something else, without {_RUN}")
-            self._write_atomically(_RUN, json.dumps(settings, indent=1).encode() + b"\n")
+        found = None
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                found = json.load(file)
+        if next(read_output(self.folder), None) is None:
+            if found != settings:
+                self._write_atomically(_RUN, json.dumps(settings, indent=1).encode() + b"\n")
             return
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
+        if found is None:
+            raise StoreError(f"{self.folder} has answers of something else, without {_RUN}")
         for name in {**found, **settings}:
             if found.get(name) != settings.get(name):
                 raise StoreError(

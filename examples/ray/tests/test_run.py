@@ -137,7 +137,7 @@ class Runs(unittest.TestCase):
         done = subprocess.run(
             [sys.executable, script, self.ray], stdout=subprocess.PIPE, env=self.environment(), timeout=LIMIT, check=True
         )
-        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
         self.assertEqual(sorted(row["path"] for row in rows), sorted([*map(str, [*range(5), *range(6, 12)]), "poison"]))
         self.assertEqual([row["path"] for row in rows if row["error"] is not None], ["poison"])
         self.assertIn("WorkerDied", rows[-1]["error"])
