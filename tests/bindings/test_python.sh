@@ -2,6 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The Python package: installed by pip without a network, then its own tests (unittest) against the installed library.
 set -eu
+case ${PALI_SANITIZE:-} in
+*thread*)
+    echo "bindings.python: not with the thread sanitizer: the interpreter's own threads and locks are unknown to it"
+    exit 77
+    ;;
+esac
 python=
 for candidate in ${PALI_PYTHON:-python3 /usr/bin/python3}; do
     if "$candidate" -c 'import setuptools, pip, numpy, PIL, sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
@@ -28,12 +34,8 @@ find "$scratch/source" -name __pycache__ -prune -exec rm -rf {} +
 export PYTHONPATH="$scratch/site" PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1
 if [ -n "${PALI_SANITIZE:-}" ]; then
     # The interpreter is not sanitized: the runtime must come first, and its own leaks at exit are not ours.
-    case $PALI_SANITIZE in
-    *thread*) runtime=libtsan.so ;;
-    *) runtime=libasan.so ;;
-    esac
     compiler=${CC:-cc}
-    LD_PRELOAD=$("$compiler" -print-file-name="$runtime"):$("$compiler" -print-file-name=libstdc++.so.6)
+    LD_PRELOAD=$("$compiler" -print-file-name=libasan.so):$("$compiler" -print-file-name=libstdc++.so.6)
     export LD_PRELOAD ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}"
 fi
 cd "$scratch"
