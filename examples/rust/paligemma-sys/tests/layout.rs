@@ -144,6 +144,7 @@ fn compiled(name: &str, body: &str) -> String {
     fs::write(&source, code).unwrap();
     let compiler = env::var("CC").unwrap_or_else(|_| "cc".into());
     let result = Command::new(compiler)
+        .env_remove("LD_PRELOAD") // what a sanitized library needs is nothing for a compiler
         .args(["-std=c11"])
         .args(flags.split_whitespace())
         .arg(&source)
