@@ -172,6 +172,7 @@ fn panic_of<T>(call: impl FnOnce() -> T) -> String {
 }
 
 #[test]
+#[allow(clippy::unused_unit)] // the closures never return, but their type must say what
 fn panics_pass_through() {
     let (model, processor) = tiny();
     let inputs = prompt(&processor, "caption en");
