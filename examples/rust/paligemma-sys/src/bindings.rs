@@ -8,6 +8,7 @@ pub const PALI_MAX_RANK: u32 = 8;
 pub const PALI_SEG_TOKENS: u32 = 16;
 pub const PALI_SEG_COUNT: u32 = 128;
 pub const PALI_SEGMENT_SIDE: u32 = 64;
+pub const PALI_END_ROW: u32 = 2;
 pub type __uint8_t = ::std::os::raw::c_uchar;
 pub type __int32_t = ::std::os::raw::c_int;
 pub type __uint32_t = ::std::os::raw::c_uint;

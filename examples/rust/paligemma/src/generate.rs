@@ -300,7 +300,7 @@ impl<'a> Generate<'a> {
     }
 
     /// Called with each token as it comes, on the thread of the call. `ControlFlow::Break` stops the generation, which
-    /// keeps what there is. Several closures are called one after another.
+    /// keeps what there is; [`Next::EndAnswer`](crate::Next::EndAnswer) ends one answer of a batch. Several closures are called one after another.
     pub fn on_token<R: Flow>(mut self, call: impl FnMut(Token) -> R + Send + 'a) -> Self {
         self.hooks.on_token(call);
         self

@@ -36,21 +36,42 @@ impl CancelToken {
     }
 }
 
-/// What a closure returns: nothing, to go on, or a [`ControlFlow`], which can stop the call.
+/// How a call goes on after a closure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Next {
+    /// As if nothing had been said.
+    Continue,
+    /// The answer that the token belongs to ends with it, the others go on. In a closure that is not called with tokens
+    /// it is `Stop`.
+    EndAnswer,
+    /// The call stops.
+    Stop,
+}
+
+/// What a closure returns: nothing, to go on; a [`ControlFlow`], which can stop the call; or a [`Next`].
 pub trait Flow {
-    /// Whether the call shall stop.
-    fn stops(self) -> bool;
+    /// How the call goes on.
+    fn next(self) -> Next;
 }
 
 impl Flow for () {
-    fn stops(self) -> bool {
-        false
+    fn next(self) -> Next {
+        Next::Continue
     }
 }
 
 impl Flow for ControlFlow<()> {
-    fn stops(self) -> bool {
-        self == ControlFlow::Break(())
+    fn next(self) -> Next {
+        match self {
+            ControlFlow::Continue(()) => Next::Continue,
+            ControlFlow::Break(()) => Next::Stop,
+        }
+    }
+}
+
+impl Flow for Next {
+    fn next(self) -> Next {
+        self
     }
 }
 
@@ -73,9 +94,9 @@ impl fmt::Display for Token {
     }
 }
 
-type OnToken<'a> = Box<dyn FnMut(Token) -> bool + Send + 'a>;
-type OnProgress<'a> = Box<dyn FnMut(&str, f64) -> bool + Send + 'a>;
-type OnMask<'a> = Box<dyn FnMut(usize, &[i64], &mut [u8]) -> bool + Send + 'a>;
+type OnToken<'a> = Box<dyn FnMut(Token) -> Next + Send + 'a>;
+type OnProgress<'a> = Box<dyn FnMut(&str, f64) -> Next + Send + 'a>;
+type OnMask<'a> = Box<dyn FnMut(usize, &[i64], &mut [u8]) -> Next + Send + 'a>;
 
 /// The closures of one call. The library calls back on the thread of the call, one closure at a time.
 #[derive(Default)]
@@ -91,23 +112,23 @@ impl<'a> Hooks<'a> {
     /// Adds a closure for tokens behind those that are there.
     pub(crate) fn on_token<R: Flow>(&mut self, mut call: impl FnMut(Token) -> R + Send + 'a) {
         self.token = Some(match self.token.take() {
-            None => Box::new(move |token| call(token).stops()),
+            None => Box::new(move |token| call(token).next()),
             Some(mut first) => Box::new(move |token| {
-                let stops = first(token.clone());
-                call(token).stops() || stops
+                let next = first(token.clone());
+                call(token).next().max(next)
             }),
         });
     }
 
     pub(crate) fn on_progress<R: Flow>(&mut self, mut call: impl FnMut(&str, f64) -> R + Send + 'a) {
-        self.progress = Some(Box::new(move |stage, fraction| call(stage, fraction).stops()));
+        self.progress = Some(Box::new(move |stage, fraction| call(stage, fraction).next()));
     }
 
     pub(crate) fn on_mask<R: Flow>(
         &mut self,
         mut call: impl FnMut(usize, &[i64], &mut [u8]) -> R + Send + 'a,
     ) {
-        self.mask = Some(Box::new(move |row, ids, allowed| call(row, ids, allowed).stops()));
+        self.mask = Some(Box::new(move |row, ids, allowed| call(row, ids, allowed).next()));
     }
 
     pub(crate) fn cancel(&mut self, token: &CancelToken) {
@@ -140,13 +161,16 @@ impl<'a> Hooks<'a> {
         }
     }
 
-    /// Runs `call` and says whether the library shall stop. A panic is kept, for it must not pass through C.
-    fn guarded(&mut self, call: impl FnOnce(&mut Self) -> bool) -> c_int {
+    /// Runs `call` and says to the library how to go on. A panic is kept, for it must not pass through C.
+    fn guarded(&mut self, call: impl FnOnce(&mut Self) -> Next) -> c_int {
         if self.panic.is_some() {
             return 1;
         }
         match catch_unwind(AssertUnwindSafe(|| call(self))) {
-            Ok(stops) => c_int::from(stops || self.cancels.iter().any(CancelToken::is_cancelled)),
+            Ok(_) if self.cancels.iter().any(CancelToken::is_cancelled) => 1,
+            Ok(Next::Continue) => 0,
+            Ok(Next::EndAnswer) => sys::PALI_END_ROW as c_int,
+            Ok(Next::Stop) => 1,
             Err(panic) => {
                 self.panic = Some(panic);
                 1
@@ -173,7 +197,7 @@ unsafe extern "C" fn token_hook(user: *mut c_void, token: *const sys::pali_token
     // SAFETY: the caller says so. The lifetime is that of the closures, which outlive the call.
     let (hooks, token) = unsafe { (&mut *user.cast::<Hooks<'_>>(), &*token) };
     hooks.guarded(|hooks| {
-        hooks.token.as_mut().map_or(false, |call| {
+        hooks.token.as_mut().map_or(Next::Continue, |call| {
             // SAFETY: the text lives for this call, in which it is copied.
             let text = unsafe { text::borrowed(token.text) }.map(str::to_owned);
             call(Token { row: text::size(token.row), id: token.id, text })
@@ -186,7 +210,7 @@ unsafe extern "C" fn token_hook(user: *mut c_void, token: *const sys::pali_token
 unsafe extern "C" fn progress_hook(user: *mut c_void, stage: *const c_char, fraction: f64) -> c_int {
     // SAFETY: the caller says so.
     let (hooks, stage) = unsafe { (&mut *user.cast::<Hooks<'_>>(), text::borrowed(stage).unwrap_or("")) };
-    hooks.guarded(|hooks| hooks.progress.as_mut().map_or(false, |call| call(stage, fraction)))
+    hooks.guarded(|hooks| hooks.progress.as_mut().map_or(Next::Continue, |call| call(stage, fraction)))
 }
 
 /// # Safety
@@ -205,5 +229,5 @@ unsafe extern "C" fn mask_hook(
         (&mut *user.cast::<Hooks<'_>>(), text::array(ids, n_ids), allowed)
     };
     let row = text::size(row);
-    hooks.guarded(|hooks| hooks.mask.as_mut().map_or(false, |call| call(row, ids, allowed)))
+    hooks.guarded(|hooks| hooks.mask.as_mut().map_or(Next::Continue, |call| call(row, ids, allowed)))
 }

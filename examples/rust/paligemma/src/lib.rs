@@ -86,7 +86,7 @@ pub use features::{Features, ImageFeatures};
 pub use forward::{Forward, Outputs};
 pub use generate::{EarlyStopping, Generate};
 pub use generation::{FinishReason, Generation, Timing, TokenLogprob};
-pub use hooks::{CancelToken, Flow, Token};
+pub use hooks::{CancelToken, Flow, Next, Token};
 pub use image::{Alpha, Image, ImageOptions, ImageSource, Resample};
 pub use inputs::Inputs;
 pub use machine::Machine;

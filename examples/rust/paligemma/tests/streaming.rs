@@ -2,7 +2,7 @@
 //! Tokens as they come: through closures and through the iterator; stopping, cancelling, panicking.
 mod common;
 use common::{prompt, source, tiny};
-use paligemma::{CancelToken, Error, FinishReason, Model, ModelOptions};
+use paligemma::{CancelToken, Error, FinishReason, Model, ModelOptions, Next};
 use std::ops::ControlFlow;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -137,6 +137,32 @@ fn break_stops() {
     assert!(matches!(stopped, Err(Error::Cancelled(_))), "{stopped:?}");
     let stopped = model.forward(&inputs).progress(|_, _| ControlFlow::Break(())).run();
     assert!(matches!(stopped, Err(Error::Cancelled(_))), "{stopped:?}");
+}
+
+#[test]
+fn one_answer_of_a_batch_ends() {
+    let (model, processor) = tiny();
+    let image = common::shapes();
+    let texts = ["caption en", "caption en"];
+    let inputs = processor.apply_batch(&[&image, &image], &texts, &Default::default()).unwrap();
+    let whole = model.generate(&inputs).run().unwrap();
+    let mut left = 3;
+    let answers = model
+        .generate(&inputs)
+        .on_token(|token| {
+            left -= i32::from(token.row == 0);
+            if token.row == 0 && left == 0 {
+                Next::EndAnswer
+            } else {
+                Next::Continue
+            }
+        })
+        .run()
+        .unwrap();
+    assert_eq!(answers.token_ids(0), &whole.token_ids(0)[..3]);
+    assert_eq!(answers.finish_reason(0), Some(FinishReason::Cancelled));
+    assert_eq!(answers.token_ids(1), whole.token_ids(1));
+    assert_eq!(answers.finish_reason(1), Some(FinishReason::Eos));
 }
 
 #[test]
