@@ -150,6 +150,20 @@ func (p *Processor) ApplyContinuation(text string) (*Inputs, error) {
 	return takeInputs(&out, err)
 }
 
+// NewInputs makes an empty set for tensors of one's own ([Inputs.Set]) that belongs to the processor: answers to it have
+// text, may end at stop strings, and their constraints and scores take texts.
+func (p *Processor) NewInputs() (*Inputs, error) {
+	f := new(frame)
+	defer f.end()
+	processor := (*C.pali_processor)(f.shared(p))
+	if f.err != nil {
+		return nil, f.err
+	}
+	var out *C.pali_inputs
+	var cerr *C.pali_error
+	return takeInputs(&out, check(C.pali_processor_inputs(&out, processor, &cerr), &cerr))
+}
+
 // Encode returns the token ids of text, without <bos> or <eos>; added tokens such as <loc0000> are recognised.
 func (p *Processor) Encode(text string) ([]int64, error) {
 	f := new(frame)
