@@ -20,6 +20,7 @@ type call struct {
 	frame     *frame
 	progress  func(stage string, fraction float64)
 	token     func(Token) bool
+	endRow    func(Token) bool
 	mask      func(row int, ids []int64, allowed []bool) bool
 	allowed   []bool // for mask
 	requests  chan func() bool

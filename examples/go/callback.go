@@ -2,8 +2,7 @@
 
 package paligemma
 
-// #include <stddef.h>
-// #include <stdint.h>
+// #include "bridge.h"
 import "C"
 
 import (
@@ -38,11 +37,21 @@ func paliGoProgress(user unsafe.Pointer, stage *C.char, fraction C.double) C.int
 //export paliGoToken
 func paliGoToken(user unsafe.Pointer, row C.int64_t, id C.int64_t, text *C.char) C.int {
 	c := callOf(user)
-	if c.stopped() || c.token == nil {
+	if c.stopped() || c.token == nil && c.endRow == nil {
 		return answer(!c.stopped())
 	}
-	token := Token{Row: int(row), ID: int64(id), Text: C.GoString(text)}
-	return answer(c.ask(func() bool { return c.token(token) }) && !c.stopped())
+	token, end := Token{Row: int(row), ID: int64(id), Text: C.GoString(text)}, false
+	goOn := c.ask(func() bool {
+		if c.token != nil && !c.token(token) {
+			return false
+		}
+		end = c.endRow != nil && c.endRow(token)
+		return true
+	}) && !c.stopped()
+	if goOn && end {
+		return C.PALI_END_ROW
+	}
+	return answer(goOn)
 }
 
 //export paliGoTokenMask

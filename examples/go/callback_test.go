@@ -103,6 +103,24 @@ func TestCallsWithinCallbacks(t *testing.T) {
 	}
 }
 
+// One answer of a batch ends, the other goes on.
+func TestEndRow(t *testing.T) {
+	model, processor := loadModel(t), loadProcessor(t)
+	picture := openImage(t, shapes)
+	inputs := closing(t, must(processor.ApplyBatch([]*paligemma.Image{picture, picture}, []string{"caption en", "caption en"},
+		nil))(t))
+	seen := []int{0, 0}
+	answers := must(model.Generate(background, inputs, &paligemma.GenerateOptions{EndRow: func(token paligemma.Token) bool {
+		seen[token.Row]++
+		return token.Row == 0 && seen[0] == 3
+	}}))(t).Answers
+	if seen[0] != 3 || answers[0].Text != "a blue square" || answers[0].FinishReason != paligemma.FinishCancelled ||
+		answers[1].Text != "a blue square, a yellow circle and a red triangle" ||
+		answers[1].FinishReason != paligemma.FinishEOS {
+		t.Errorf("%v: %+v", seen, answers)
+	}
+}
+
 // The token mask sees the answer so far, and decides.
 func TestTokenMask(t *testing.T) {
 	model, processor, inputs := ready(t, "caption en")

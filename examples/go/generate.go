@@ -88,7 +88,8 @@ func (m *Model) Generate(ctx context.Context, inputs *Inputs, options *GenerateO
 	c, model := newCall(ctx, f), (*C.pali_model)(f.shared(m))
 	in, o := (*C.pali_inputs)(f.needed(inputs, "the inputs")), options.c(f)
 	if options != nil {
-		c.progress, c.token, c.mask = options.OnProgress, options.OnToken, options.TokenMask
+		c.progress, c.token = options.OnProgress, options.OnToken
+		c.endRow, c.mask = options.EndRow, options.TokenMask
 	}
 	var out *C.pali_generation
 	defer func() { C.pali_generation_free(out) }() // also where a callback panics: the library keeps what there is

@@ -68,6 +68,8 @@ type GenerateOptions struct {
 	// OnToken gets each token as it comes; with beams and BestOf when the answers are known. False stops: what was
 	// generated so far is kept, the reason is FinishCancelled, and it is no error.
 	OnToken func(Token) bool
+	// EndRow is asked after OnToken; true: this answer ends with this token, by FinishCancelled, and the others go on.
+	EndRow func(Token) bool
 	// OnProgress is told how far a stage ("image", "prefill", "beams", "samples") is, 0…1.
 	OnProgress func(stage string, fraction float64)
 	// TokenMask says which tokens may follow in a row after its new tokens ids: it sets allowed[id]. False stops. Both

@@ -492,6 +492,12 @@ func TestCoversTheInterface(t *testing.T) {
 					filepath.Base(header))
 			}
 		}
+		for _, constant := range regexp.MustCompile(`#define (PALI_END_\w+)`).FindAllStringSubmatch(
+			string(must(os.ReadFile(header))(t)), -1) {
+			if !strings.Contains(sources.String(), "C."+constant[1]) {
+				t.Errorf("%s of %s is not used", constant[1], filepath.Base(header))
+			}
+		}
 		bare := comment.ReplaceAllString(string(must(os.ReadFile(header))(t)), "")
 		for _, s := range structs.FindAllStringSubmatch(bare, -1) {
 			for _, f := range field.FindAllStringSubmatch(s[2], -1) {

@@ -38,7 +38,7 @@ type streamRun struct {
 	passedOn   sync.Once
 }
 
-// Stream begins to answer inputs. Of options, OnToken, OnProgress and TokenMask are called on a goroutine of the stream; a
+// Stream begins to answer inputs. Of options, the callbacks are called on a goroutine of the stream; a
 // panic there is passed on once, by Next, Result or Close. options may be nil.
 func (m *Model) Stream(ctx context.Context, inputs *Inputs, options *GenerateOptions) *Stream {
 	ctx, cancel := context.WithCancel(ctx)
