@@ -57,9 +57,7 @@ class Answerer:
         records = []
         for row, task in enumerate(tasks):
             text, (width, height) = output.texts[row], pictures[row].size
-            record = new_record(
-                task, text=text, finish_reason=output.finish_reasons[row], width=width, height=height
-            )
+            record = new_record(task, text=text, finish_reason=output.finish_reasons[row], width=width, height=height)
             if for_objects[row]:
                 ids, logprobs = output.token_ids[row], output.logprobs[row]
                 with paligemma.Detections.parse(
@@ -75,7 +73,8 @@ def object_columns(
 ) -> Record:
     """The columns of objects: boxes in pixels, and masks of the whole picture where there is a decoder."""
     boxes = [item.box(width, height) for item in found]
-    columns: Record = {name: [box[side] for box in boxes] for side, name in enumerate(("x_min", "y_min", "x_max", "y_max"))}
+    sides = ("x_min", "y_min", "x_max", "y_max")
+    columns: Record = {name: [box[index] for box in boxes] for index, name in enumerate(sides)}
     columns["labels"] = [item.label for item in found]
     columns["confidences"] = [item.confidence for item in found]
     columns["masks"] = [_run_lengths(item, width, height, decoder) for item in found]

@@ -84,8 +84,8 @@ def answer_all(
 ) -> Iterator[List[Record]]:
     """Records of all tasks, as batches are done: every task once.
 
-    A batch whose worker died (twice: Ray tries again) is taken apart afterwards; a task whose worker dies also when it is
-    alone becomes an error row. `worker` is the class of the workers, with the manners of Worker.
+    A batch whose worker died (twice: Ray tries again) is taken apart afterwards; a task whose worker dies also when it
+    is alone becomes an error row. `worker` is the class of the workers, with the manners of Worker.
     """
     left = dict.fromkeys(tasks)
     for rows, how in ((batch_size, "together with others"), (1, "alone")):

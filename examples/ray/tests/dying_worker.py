@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""dying_worker.py DIR: answer_all with a worker that dies of one picture; prints the records. Run by test_run.py."""
+"""dying_worker.py DIR CHECKPOINT [NAME=VALUE …]: Ray's workers in trouble; run by test_run.py.
+
+Prints the records of a worker that dies of one picture, then what is said of a checkpoint that cannot be opened.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,16 @@ class DyingWorker:
 
 def main() -> None:
     tasks = [Task("poison" if number == 5 else str(number), "x") for number in range(12)]
-    cluster = Cluster(workers=2, temp_dir=sys.argv[1])
+    environment = dict(assignment.split("=", 1) for assignment in sys.argv[3:])
+    cluster = Cluster(workers=1, temp_dir=sys.argv[1], worker_env=environment)
     with connected(cluster, 1) as workers:
         for records in answer_all(tasks, Settings("model", "/"), cluster, workers, 4, DyingWorker):
             for record in records:
                 print(json.dumps(record), flush=True)
+        try:
+            list(answer_all(tasks, Settings(sys.argv[2], "/"), cluster, workers, 4))
+        except RuntimeError as error:
+            print(json.dumps({"failed": str(error)}), flush=True)
 
 
 if __name__ == "__main__":

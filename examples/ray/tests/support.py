@@ -19,7 +19,8 @@ def mask_network(folder: str) -> str:
     """A file with random weights in the shapes of the published mask decoder."""
     import numpy as np
 
-    shapes = {"_vq_vae._embedding": (128, 512), "decoder.0.weight": (128, 512, 1, 1), "decoder.12.weight": (1, 16, 1, 1)}
+    shapes = {"_vq_vae._embedding": (128, 512)}
+    shapes.update({"decoder.0.weight": (128, 512, 1, 1), "decoder.12.weight": (1, 16, 1, 1)})
     for block in (2, 3):
         for layer, side in ((0, 3), (2, 3), (4, 1)):
             shapes[f"decoder.{block}.net.{layer}.weight"] = (128, 128, side, side)
@@ -47,7 +48,5 @@ def batch_command(lines: Sequence[Tuple[str, str]], max_new_tokens: int = 30) ->
         raise unittest.SkipTest("PALI_COMMAND does not say where the command is")
     source = "".join(json.dumps({"image": path, "prompt": prompt}) + "\n" for path, prompt in lines)
     command = [program, "batch", "-m", TINY, "--dtype", "float32", "--max-new-tokens", str(max_new_tokens), "-"]
-    done = subprocess.run(
-        command, input=source.encode(), stdout=subprocess.PIPE, env=clean_environment(), check=True
-    )
+    done = subprocess.run(command, input=source.encode(), stdout=subprocess.PIPE, env=clean_environment(), check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]

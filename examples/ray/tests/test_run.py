@@ -35,10 +35,15 @@ class Runs(unittest.TestCase):
 
     def command(self, *arguments: str) -> List[str]:
         command = [sys.executable, "-m", "paligemma_ray", *OPTIONS, "--ray-temp-dir", self.ray, "-o", self.output]
-        for name in ("LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS"):
-            if os.environ.get(name):  # of the workers, which load the library; Ray's own programs need no sanitizer
-                command += ["--worker-env", f"{name}={os.environ[name]}"]
+        for assignment in self.worker_environment():
+            command += ["--worker-env", assignment]
         return [*command, *arguments]
+
+    @staticmethod
+    def worker_environment() -> List[str]:
+        """The sanitizers' runtime: the workers load the library; Ray's own programs need none."""
+        names = ("LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS") if os.environ.get("LD_PRELOAD") else ()
+        return [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
 
     def environment(self) -> Any:
         # Ray keeps a token in the home folder.
@@ -70,7 +75,7 @@ class Runs(unittest.TestCase):
         folder = self.pictures(3)
         with open(os.path.join(folder, "bad.jpg"), "wb") as file:
             file.write(b"\xff\xd8\xff\xe0 no picture")
-        arguments = [folder, "--prompt", "detect circle", "--format", "jsonl", "--batch-size", "3"]
+        arguments = [folder, "--prompt", "detect circle", "--format", "jsonl", "--batch-size", "3", "--workers", "1"]
         said, progress = self.run_command(*arguments)
         self.assertRegex(said, "^paligemma-ray: 6 answered, 1 error, 0 already written; .* pictures/s\n$")
         self.assertIn("7 of 7, 1 error", progress)
@@ -124,7 +129,8 @@ class Runs(unittest.TestCase):
         said, _ = self.run_command(*arguments)
         self.assertIn(f"{len(tasks) - len(before)} answered, 0 errors, {len(before)} already written", said)
         parts = sorted(name for name in os.listdir(self.output) if name[0] != "_")
-        rows = [row for name in parts for row in pyarrow.parquet.read_table(os.path.join(self.output, name)).to_pylist()]
+        tables = [pyarrow.parquet.read_table(os.path.join(self.output, name)) for name in parts]
+        rows = [row for table in tables for row in table.to_pylist()]
         self.assertEqual(sorted((row["path"], row["prompt"]) for row in rows), sorted(tasks))
         self.assertGreater(len(parts), 1)
         self.assertEqual([row for row in rows if row in before], before)
@@ -132,12 +138,17 @@ class Runs(unittest.TestCase):
         expected = batch_command([(os.path.join(folder, path), prompt) for path, prompt in tasks])
         self.assertEqual([texts[task] for task in tasks], [row["text"] for row in expected])
 
-    def test_a_worker_that_dies(self) -> None:
+    def test_a_worker_that_dies_and_one_that_cannot_begin(self) -> None:
+        broken = os.path.join(self.folder, "broken")
+        os.makedirs(broken)
+        shutil.copy(os.path.join(TINY, "config.json"), broken)
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dying_worker.py")
         done = subprocess.run(
-            [sys.executable, script, self.ray], stdout=subprocess.PIPE, env=self.environment(), timeout=LIMIT, check=True
-        )
+            [sys.executable, script, self.ray, broken, *self.worker_environment()],
+            stdout=subprocess.PIPE, env=self.environment(), timeout=LIMIT, check=True,
+        )  # fmt: skip
         rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
+        self.assertRegex(rows.pop()["failed"], "FileError: .*/broken'.* model.safetensors")
         self.assertEqual(sorted(row["path"] for row in rows), sorted([*map(str, [*range(5), *range(6, 12)]), "poison"]))
         self.assertEqual([row["path"] for row in rows if row["error"] is not None], ["poison"])
         self.assertIn("WorkerDied", rows[-1]["error"])
@@ -150,11 +161,6 @@ class Runs(unittest.TestCase):
         ):
             self.assertIn(message, self.run_command(*arguments, status=1)[1])
         self.assertIn("is less than 1", self.run_command(self.folder, "--batch-size", "0", status=2)[1])
-        broken = os.path.join(self.folder, "broken")
-        os.makedirs(broken)
-        shutil.copy(os.path.join(TINY, "config.json"), broken)
-        error = self.run_command(self.pictures(1), "-p", "x", "--model", broken, status=1)[1]
-        self.assertRegex(error.splitlines()[-1], "^paligemma-ray: .*FileError: .*/broken'.* model.safetensors")
 
 
 def count_rows(output: str) -> int:

@@ -135,7 +135,8 @@ class Folder(unittest.TestCase):
             store.add(answers(0))
             with self.assertRaisesRegex(StoreError, "another run"):
                 Store(self.folder, self.kind, SETTINGS)
-        for kind, settings in ((self.kind, {"model": "other"}), ("jsonl" if self.kind != "jsonl" else "parquet", SETTINGS)):
+        other_kind = "jsonl" if self.kind != "jsonl" else "parquet"
+        for kind, settings in ((self.kind, {"model": "other"}), (other_kind, SETTINGS)):
             with self.assertRaisesRegex(StoreError, "begun with"):
                 Store(self.folder, kind, settings)
         os.unlink(os.path.join(self.folder, "_run.json"))
