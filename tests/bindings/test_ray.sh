@@ -29,7 +29,7 @@ if [ -n "${PALI_SANITIZE:-}" ]; then
     # hand it to Ray's workers, not to Ray's own programs.
     compiler=${CC:-cc}
     LD_PRELOAD=$("$compiler" -print-file-name=libasan.so):$("$compiler" -print-file-name=libstdc++.so.6)
-    export LD_PRELOAD ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}"
+    export LD_PRELOAD ASAN_OPTIONS="detect_leaks=0:quarantine_size_mb=16:${ASAN_OPTIONS:-}"
 fi
 cd "$PALI_TEST_SCRATCH"
 exec "$python" -m unittest discover -v -s "$PALI_SOURCE/examples/ray/tests" -t "$PALI_SOURCE/examples/ray/tests" \
