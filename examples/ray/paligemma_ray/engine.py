@@ -34,9 +34,13 @@ class Worker:
     """Ray's view of an Answerer: an actor that takes Arrow tables."""
 
     def __init__(self, settings: Settings) -> None:
-        from .answers import Answerer
+        try:
+            from .answers import Answerer
 
-        self._answerer = Answerer(settings)
+            self._answerer = Answerer(settings)
+        except Exception as error:
+            # In words: the command, which would have to load the library for the exception itself, may have none.
+            raise RuntimeError(f"{type(error).__name__}: {error}") from None
 
     def __call__(self, batch: Any) -> Any:
         return to_table(self._answerer.answer([Task(row["path"], row["prompt"]) for row in batch.to_pylist()]))
