@@ -199,7 +199,7 @@ class Process:
 
     def __init__(self, *options, key=None):
         environment = {**os.environ, "PALIGEMMA_API_KEY": key or ""}
-        command = [sys.executable, "-m", "paligemma_server", "-m", MODEL, "--port", "0", "--log-level", "warning"]
+        command = [sys.executable, "-m", "paligemma_server", "-m", MODEL, "--port", "0", "--dtype", "float32", "--log-level", "warning"]
         self.process = subprocess.Popen(
             [*command, *map(str, options)], stdout=subprocess.PIPE, env=environment, text=True
         )
