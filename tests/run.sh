@@ -27,7 +27,8 @@ build_and_test() {
     [ "$(cat "$folder/ctest.status")" = 0 ] || failed=1
     skipped=$(grep -c 'Skipped *[0-9.]* sec' "$log" || true)
     summary="$summary
-$name: $(grep 'tests passed' "$log" || echo 'no result'), $skipped skipped, $(grep 'Total Test time' "$log" || true)"
+$name: $(grep 'tests passed' "$log" || echo 'no result'), $skipped skipped, $(grep 'Total Test time' "$log" || true)
+$(sh tests/skipped.sh "$folder" "$log")"
 }
 
 build_and_test Release build-test -DCMAKE_BUILD_TYPE=Release
