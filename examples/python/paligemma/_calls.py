@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any, Callable, Optional, Union
 
-from ._library import take_error
+from ._library import Address, take_error
 from ._structs import ProgressFn
 from .errors import CancelledError, error_of_status
 
@@ -98,7 +98,7 @@ class LongCall:
 
     # ---- the call ----
 
-    def new(self, function: Any, free: Any, *arguments: Any) -> int:
+    def new(self, function: Any, free: Any, *arguments: Any) -> Address:
         """Calls what returns an object through its first parameter; the address of the object."""
         out = ctypes.c_void_p()
         try:
@@ -107,7 +107,7 @@ class LongCall:
             free(out)
             raise
         assert out.value is not None
-        return out.value
+        return Address(out.value)
 
     def call(self, function: Any, *arguments: Any) -> None:
         """Calls the library, with the GIL released; raises what a callback raised, KeyboardInterrupt, or the error."""

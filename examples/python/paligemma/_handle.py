@@ -7,7 +7,7 @@ import threading
 import weakref
 from typing import Any, ClassVar, Optional, TypeVar
 
-from ._library import lib
+from ._library import Address, lib
 from .errors import BusyError, ClosedError
 
 _Self = TypeVar("_Self", bound="Handle")  # typing.Self needs Python 3.11
@@ -67,6 +67,12 @@ class Borrowed:
         self._owned.release()
 
 
+def _makers(kind: type) -> str:
+    """The methods that make such objects, for a message."""
+    names = [name for name, value in vars(kind).items() if isinstance(value, classmethod) and name[0] != "_"]
+    return ", ".join(f"{kind.__name__}.{name}" for name in names) or "other objects' methods"
+
+
 class Handle:
     """Base of all objects of the library.
 
@@ -77,7 +83,9 @@ class Handle:
     _free: ClassVar[str]
     _alone: ClassVar[bool] = False  #: belongs to one thread at a time
 
-    def __init__(self, address: int) -> None:
+    def __init__(self, address: Address) -> None:
+        if not isinstance(address, Address):
+            raise TypeError(f"{type(self).__name__}() takes what the library made; objects come from {_makers(type(self))}")
         self._owned = _Owned(address, getattr(lib, self._free), type(self).__name__)
         self._finalizer = weakref.finalize(self, self._owned.close)
         # At exit the operating system takes everything at once; a thread that still runs must not lose its model.
@@ -106,13 +114,24 @@ class Handle:
         raise TypeError(f"{type(self).__name__} objects belong to one process and cannot be pickled")
 
 
+#: Fields of options structs whose names are not those of their types.
+KINDS = {"features": "image_features"}
+
+
+def lend(handle: Any, kind: str) -> Borrowed:
+    """handle.borrow() of an object of one kind, pali_KIND in C; anything else is a TypeError."""
+    if not isinstance(handle, Handle) or handle._free != f"pali_{kind}_free":
+        raise TypeError(f"expected a {kind.replace('_', ' ')}, found {type(handle).__name__}")
+    return handle.borrow()
+
+
 class optional:
-    """`with optional(handle) as address:` is handle.borrow(), or None where there is none."""
+    """`with optional(handle, kind) as address:` is lend(handle, kind), or None where there is none."""
 
     __slots__ = ("_borrowed",)
 
-    def __init__(self, handle: Optional[Handle]) -> None:
-        self._borrowed = handle.borrow() if handle is not None else None
+    def __init__(self, handle: Any, kind: str) -> None:
+        self._borrowed = lend(handle, kind) if handle is not None else None
 
     def __enter__(self) -> Optional[int]:
         return self._borrowed.__enter__() if self._borrowed is not None else None

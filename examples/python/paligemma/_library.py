@@ -89,12 +89,16 @@ def take_error(status: int, error: ctypes.c_void_p) -> Exception:
     return error_of_status(status, message.decode("utf-8", "replace"))
 
 
-def new(function: Any, *arguments: Any) -> int:
+class Address(int):
+    """Of an object that the library made: no other number becomes a handle."""
+
+
+def new(function: Any, *arguments: Any) -> Address:
     """Calls what returns a new object through its first parameter; the address of the object."""
     out = ctypes.c_void_p()
     call(function, ctypes.byref(out), *arguments)
     assert out.value is not None
-    return out.value
+    return Address(out.value)
 
 
 def take_text(text: ctypes.c_char_p) -> str:
@@ -106,6 +110,8 @@ def take_text(text: ctypes.c_char_p) -> str:
 
 def utf8(text: str) -> bytes:
     """Text for C. A NUL inside would end it early, so it is refused."""
+    if not isinstance(text, str):
+        raise TypeError(f"expected a text (str), found {type(text).__name__}")
     encoded = text.encode("utf-8")
     if b"\0" in encoded:
         raise ValueError("a text with a NUL character")
@@ -114,5 +120,7 @@ def utf8(text: str) -> bytes:
 
 def texts(values: Any) -> Any:
     """An array of C strings."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, (list, tuple)):
+        raise TypeError(f"expected a list of texts, found {type(values).__name__}")
     encoded = [utf8(value) for value in values]
     return (ctypes.c_char_p * max(len(encoded), 1))(*encoded)

@@ -7,7 +7,7 @@ import ctypes
 import os
 from typing import TYPE_CHECKING, Any, Mapping, Tuple
 
-from ._handle import Handle
+from ._handle import Handle, lend
 from ._library import lib, new
 from .hub import Path, checkpoint_directory
 
@@ -23,7 +23,7 @@ class Adapter(Handle):
     @classmethod
     def load(cls, model: PaliGemmaForConditionalGeneration, path: Path) -> Adapter:
         """Reads a PEFT directory (adapter_config.json, adapter_model.safetensors)."""
-        with model.borrow() as address:
+        with lend(model, "model") as address:
             return cls(new(lib.pali_adapter_load, address, os.fsencode(checkpoint_directory(path))))
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 from ._arrays import int64s
-from ._handle import Handle, optional
+from ._handle import Handle, lend, optional
 from ._library import call, lib, new
 from ._structs import CacheOptions
 from .dtypes import model_dtype
@@ -51,14 +51,14 @@ class Cache(Handle):
         options = CacheOptions(
             rows=rows, capacity=capacity, fixed=int(fixed), sliding=int(sliding), dtype=model_dtype(dtype)
         )
-        with model.borrow() as address, optional(prefix) as shared:
+        with lend(model, "model") as address, optional(prefix, "cache") as shared:
             options.prefix = shared
             return cls(new(lib.pali_cache_create, address, ctypes.byref(options)))
 
     @classmethod
     def load(cls, model: PaliGemmaForConditionalGeneration, path: "str | os.PathLike[str]") -> Cache:
         """As it was saved; FormatError if another model made it."""
-        with model.borrow() as address:
+        with lend(model, "model") as address:
             return cls(new(lib.pali_cache_load, address, os.fsencode(path)))
 
     def save(self, path: "str | os.PathLike[str]") -> None:

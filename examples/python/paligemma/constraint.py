@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any, Optional, Sequence
 
-from ._handle import Handle
+from ._handle import Handle, lend
 from ._library import lib, new, texts
 from ._structs import ConstraintOptions
 
@@ -25,7 +25,7 @@ class Constraint(Handle):
     @classmethod
     def choices(cls, processor: PaliGemmaProcessor, choices: Sequence[str]) -> Constraint:
         """The answer is one of these texts."""
-        with processor.borrow() as address:
+        with lend(processor, "processor") as address:
             return cls(new(lib.pali_constraint_choices, address, texts(choices), len(choices)))
 
     @classmethod
@@ -53,5 +53,5 @@ class Constraint(Handle):
     def _objects(cls, function: Any, processor: PaliGemmaProcessor, labels: Optional[Sequence[str]],
                  options: ConstraintOptions) -> Constraint:  # fmt: skip
         names = texts(labels) if labels is not None else None
-        with processor.borrow() as address:
-            return cls(new(function, address, names, len(labels or ()), ctypes.byref(options)))
+        with lend(processor, "processor") as address:
+            return cls(new(function, address, names, len(labels) if labels is not None else 0, ctypes.byref(options)))

@@ -12,7 +12,7 @@ import numpy as np
 
 from ._arrays import int64s
 from ._handle import Handle, optional
-from ._library import call, lib, new, take_text, texts, utf8
+from ._library import Address, call, lib, new, take_text, texts, utf8
 from ._structs import CocoOptions, Confidence, DetectionsOptions, DrawOptions
 from ._structs import Detection as DetectionStruct
 from .image import Image
@@ -56,7 +56,7 @@ class Detections(Handle, Sequence[Detection]):
 
     _free = "pali_detections_free"
 
-    def __init__(self, address: int) -> None:
+    def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._items = _read(address)
 
@@ -107,7 +107,7 @@ class Detections(Handle, Sequence[Detection]):
         """
         source = coco if isinstance(coco, str) else json.dumps(coco)
         options = CocoOptions(image_id=image_id)
-        with optional(mask_decoder) as decoder:
+        with optional(mask_decoder, "mask_decoder") as decoder:
             options.mask_decoder = decoder
             return cls(new(lib.pali_detections_from_coco, utf8(source), width, height, ctypes.byref(options)))
 
@@ -133,7 +133,7 @@ class Detections(Handle, Sequence[Detection]):
         options.categories, options.n_categories = texts(categories), len(categories)
         options.confidences = self._confidences()
         text = ctypes.c_char_p()
-        with self.borrow() as address, optional(mask_decoder) as decoder:
+        with self.borrow() as address, optional(mask_decoder, "mask_decoder") as decoder:
             options.mask_decoder = decoder
             call(lib.pali_detections_to_coco, ctypes.byref(text), address, width, height, ctypes.byref(options))
         coco: Dict[str, Any] = json.loads(take_text(text))
@@ -158,7 +158,7 @@ class Detections(Handle, Sequence[Detection]):
             source.close()
         options = DrawOptions(mask_opacity=mask_opacity, thickness=thickness, text_scale=text_scale)
         options.confidences = self._confidences()
-        with self.borrow() as address, canvas.borrow() as picture, optional(mask_decoder) as decoder:
+        with self.borrow() as address, canvas.borrow() as picture, optional(mask_decoder, "mask_decoder") as decoder:
             options.mask_decoder = decoder
             call(lib.pali_detections_draw, address, picture, ctypes.byref(options))
         return canvas

@@ -12,7 +12,7 @@ import numpy as np
 
 from ._arrays import as_array, tensor_of, to_torch, view
 from ._calls import LongCall, Progress
-from ._handle import Handle, Keep, optional
+from ._handle import Handle, Keep, lend, optional
 from ._library import call, lib
 from ._structs import EmbedOptions
 from .adapter import Adapter
@@ -60,12 +60,12 @@ def embed(
     with ExitStack() as stack:
         running = stack.enter_context(LongCall(progress, cancel))
         options.progress = running.progress_fn
-        options.adapter = stack.enter_context(optional(adapter))
+        options.adapter = stack.enter_context(optional(adapter, "adapter"))
         given = stack.enter_context(Inputs.of(tensors))
         address = running.new(
             lib.pali_embed,
             lib.pali_outputs_free,
-            stack.enter_context(model.borrow()),
+            stack.enter_context(lend(model, "model")),
             stack.enter_context(given.borrow()),
             ctypes.byref(options),
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from ._arrays import is_torch, to_torch, view_at
 from ._calls import LongCall
-from ._handle import Handle
+from ._handle import KINDS, Handle, lend
 from ._library import call, lib
 from ._structs import GenerateOptions, TokenFn, TokenMaskFn
 from ._structs import Timing as TimingStruct
@@ -109,7 +109,7 @@ def run(
     with ExitStack() as stack:
         for name, handle in handles.items():
             if handle is not None:
-                setattr(options, name, stack.enter_context(handle.borrow()))
+                setattr(options, name, stack.enter_context(lend(handle, KINDS.get(name, name))))
         address = stack.enter_context(model.borrow())
         tensors = stack.enter_context(inputs.borrow())
         made = running.new(lib.pali_generate, lib.pali_generation_free, address, tensors, ctypes.byref(options))

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -217,21 +218,23 @@ def _rgb(color: Color) -> Any:
     return (ctypes.c_uint8 * 3)(*color)
 
 
-def _decode_any(data: bytes) -> Image:
+def _or_by_pillow(ours: Callable[[], Image], source: Any, name: str) -> Image:
     """By the library, or for other kinds than PNG, JPEG and PNM by Pillow where there is one."""
     try:
-        return Image.decode(data)
+        return ours()
     except UnsupportedError as refusal:
         try:
-            import io
-
             from PIL import Image as PILImage
         except ImportError:
             raise refusal from None
         try:
-            return Image.of(PILImage.open(io.BytesIO(data)))
-        except OSError as error:
-            raise FormatError(str(error)) from refusal
+            return Image.of(PILImage.open(source))
+        except OSError:
+            raise FormatError(f"{name}: no picture that the library or Pillow opens") from refusal
+
+
+def _decode_any(data: bytes, name: str = "picture in memory") -> Image:
+    return _or_by_pillow(lambda: Image.decode(data), io.BytesIO(data), name)
 
 
 def _open_any(name: str) -> Image:
@@ -240,11 +243,5 @@ def _open_any(name: str) -> Image:
         import urllib.request
 
         with urllib.request.urlopen(name) as answer:  # file and data URLs too
-            return _decode_any(answer.read())
-    with open(name, "rb") as file:
-        return _decode_any(file.read())
-
-
-def nested(images: Any) -> List[Any]:
-    """A list of pictures, or of lists of them, from one picture or any of these."""
-    return list(images) if isinstance(images, (list, tuple)) else [images]
+            return _decode_any(answer.read(), name[:80])
+    return _or_by_pillow(lambda: Image.open(name), name, name)

@@ -10,7 +10,7 @@ from typing import Any, Dict, Mapping, Optional
 import numpy as np
 
 from ._arrays import as_array, tensor_of, view
-from ._handle import Handle, Keep
+from ._handle import Handle, Keep, lend
 from ._library import call, lib, new, utf8
 
 #: The tensors a model takes, with their types.
@@ -36,7 +36,7 @@ class Inputs(Handle):
         if processor is None:
             inputs = cls(new(lib.pali_inputs_create))
         else:
-            with processor.borrow() as address:
+            with lend(processor, "processor") as address:
                 inputs = cls(new(lib.pali_processor_inputs, address))
         for name, value in tensors.items():
             if value is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, NamedTuple
 
+from ._handle import lend
 from ._library import call, lib
 from ._structs import Machine as MachineStruct
 
@@ -27,7 +28,7 @@ class Machine(NamedTuple):
 def measure_machine(model: PaliGemmaForConditionalGeneration, n_tokens: int = 260) -> Machine:
     """Measures for about a second, on the model's own shapes, with prompts of `n_tokens`."""
     machine = MachineStruct()
-    with model.borrow() as address:
+    with lend(model, "model") as address:
         call(lib.pali_machine_measure, ctypes.byref(machine), address, n_tokens)
     return Machine(
         machine.threads,

@@ -14,8 +14,8 @@ import numpy as np
 
 from ._arrays import FLOAT32, Array, as_array, int64s, tensor_of, to_torch, view
 from ._calls import LongCall, Progress
-from ._handle import Handle, Keep
-from ._library import lib, new
+from ._handle import KINDS, Handle, Keep, lend
+from ._library import Address, lib, new
 from ._structs import ForwardOptions, ImageFeaturesOptions, ModelOptions
 from .adapter import Adapter, adapter_paths
 from .batch import check_device
@@ -53,7 +53,7 @@ class PaliGemmaForConditionalGeneration(Handle):
     _free = "pali_model_free"
     main_input_name = "input_ids"
 
-    def __init__(self, address: int, path: str) -> None:
+    def __init__(self, address: Address, path: str) -> None:
         super().__init__(address)
         self.name_or_path = path
         self.config = PaliGemmaConfig._read(lib.pali_model_config(address))
@@ -245,7 +245,9 @@ class PaliGemmaForConditionalGeneration(Handle):
             structure.cache_position = int(as_array(cache_position).reshape(-1)[0])
         cache = past_key_values
         if cache is None and use_cache is not False:
-            rows = next(value.shape[0] for value in (input_ids, inputs_embeds) if value is not None)
+            rows = next((value.shape[0] for value in (input_ids, inputs_embeds) if value is not None), 0)
+            if rows == 0:
+                raise ArgumentError("a forward pass needs input_ids or inputs_embeds, not empty")
             cache = Cache.create(self, int(rows))
 
         with ExitStack() as stack:
@@ -254,7 +256,7 @@ class PaliGemmaForConditionalGeneration(Handle):
             structure.progress = running.progress_fn
             for name, handle in (("cache", cache), ("features", image_features), ("adapter", adapter)):
                 if handle is not None:
-                    setattr(structure, name, stack.enter_context(handle.borrow()))
+                    setattr(structure, name, stack.enter_context(lend(handle, KINDS.get(name, name))))
             address = running.new(
                 lib.pali_model_forward,
                 lib.pali_outputs_free,
@@ -283,7 +285,7 @@ class PaliGemmaForConditionalGeneration(Handle):
             running = stack.enter_context(LongCall(progress, cancel))
             structure.progress = running.progress_fn
             if adapter is not None:
-                structure.adapter = stack.enter_context(adapter.borrow())
+                structure.adapter = stack.enter_context(lend(adapter, "adapter"))
             address = running.new(
                 lib.pali_model_image_features,
                 lib.pali_image_features_free,

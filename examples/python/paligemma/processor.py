@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from ._handle import Handle
-from ._library import call, lib, new, take_text, texts, utf8
+from ._library import Address, call, lib, new, take_text, texts, utf8
 from ._structs import ApplyOptions, ChatOptions, ProcessorOptions
 from .batch import BatchFeature, check_tensor_type
 from .config import PaliGemmaConfig
@@ -35,7 +35,7 @@ class PaliGemmaProcessor(Handle):
 
     _free = "pali_processor_free"
 
-    def __init__(self, address: int, path: str) -> None:
+    def __init__(self, address: Address, path: str) -> None:
         super().__init__(address)
         self.name_or_path = path
         self.config = PaliGemmaConfig.from_pretrained(path)
@@ -311,7 +311,7 @@ def _picture_array(pictures: Sequence[Any], stack: ExitStack) -> Any:
     return (ctypes.c_void_p * max(len(addresses), 1))(*addresses)
 
 
-def _features(address: int, return_tensors: Optional[str]) -> BatchFeature:
+def _features(address: Address, return_tensors: Optional[str]) -> BatchFeature:
     """The arrays of a new pali_inputs, which live as long as any of them."""
     inputs = Inputs(address)  # owned before anything can fail
     check_tensor_type(return_tensors)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ._arrays import view_at
 from ._calls import LongCall, Progress
-from ._handle import Handle, Keep, optional
+from ._handle import Handle, Keep, lend, optional
 from ._library import lib, texts
 from ._structs import ScoreOptions
 from .adapter import Adapter
@@ -61,6 +61,8 @@ def score(
         inputs: of one row, what the processor returned for the prompt.
         answers: texts, scored with <eos> behind them unless `without_eos`; or lists of ids, as they are.
     """
+    if isinstance(answers, str) or not isinstance(answers, (list, tuple)):
+        raise TypeError(f"expected a list of answers, found {type(answers).__name__}")
     as_ids = bool(answers) and not isinstance(answers[0], str)
     options = ScoreOptions(without_eos=int(without_eos), adapter_scale=adapter_scale, threads=threads)
     tensors = {name: inputs[name] for name in inputs if name != "labels"}
@@ -69,14 +71,14 @@ def score(
     with ExitStack() as stack:
         running = stack.enter_context(LongCall(progress, cancel))
         options.progress = running.progress_fn
-        options.features = stack.enter_context(optional(image_features))
-        options.adapter = stack.enter_context(optional(adapter))
+        options.features = stack.enter_context(optional(image_features, "image_features"))
+        options.adapter = stack.enter_context(optional(adapter, "adapter"))
         given = stack.enter_context(Inputs.of(tensors, None if as_ids else processor or model.processor))
-        lists, count = token_lists(answers) if as_ids else (texts(answers), len(answers))  # type: ignore[arg-type]
+        lists, count = token_lists(answers) if as_ids else (texts(answers), len(answers))
         address = running.new(
             lib.pali_score_tokens if as_ids else lib.pali_score,
             lib.pali_scores_free,
-            stack.enter_context(model.borrow()),
+            stack.enter_context(lend(model, "model")),
             stack.enter_context(given.borrow()),
             lists,
             count,
