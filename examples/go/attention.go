@@ -49,10 +49,7 @@ func (m *Mask) base() *handle {
 }
 
 // Close gives the mask's memory back.
-func (m *Mask) Close() error {
-	m.h.close()
-	return nil
-}
+func (m *Mask) Close() error { return closeObject(m) }
 
 // Layer returns a copy of the mask of a decoder layer, [batch, queries, keys] uint8, 1 where the query sees the key.
 func (m *Mask) Layer(layer int) (*Tensor, error) {

@@ -76,10 +76,7 @@ func (c *Cache) base() *handle {
 }
 
 // Close ends the hold on the cache; a prefix goes with the last cache that continues it.
-func (c *Cache) Close() error {
-	c.h.close()
-	return nil
-}
+func (c *Cache) Close() error { return closeObject(c) }
 
 // Fork copies the cache; a shared prefix stays shared.
 func (c *Cache) Fork() (*Cache, error) {

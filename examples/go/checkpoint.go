@@ -55,10 +55,7 @@ func (c *Checkpoint) base() *handle {
 }
 
 // Close unmaps the files.
-func (c *Checkpoint) Close() error {
-	c.h.close()
-	return nil
-}
+func (c *Checkpoint) Close() error { return closeObject(c) }
 
 // A TensorInfo is what a file says of a tensor.
 type TensorInfo struct {

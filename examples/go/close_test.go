@@ -50,6 +50,34 @@ func TestCloseTwiceAndUseAfterwards(t *testing.T) {
 	}
 }
 
+// Close of what was never made is an error, not a panic, so that it can be deferred before the error is looked at.
+func TestCloseOfNothing(t *testing.T) {
+	nothing[paligemma.Adapter](t)
+	nothing[paligemma.Cache](t)
+	nothing[paligemma.Checkpoint](t)
+	nothing[paligemma.Config](t)
+	nothing[paligemma.Constraint](t)
+	nothing[paligemma.Detections](t)
+	nothing[paligemma.Image](t)
+	nothing[paligemma.ImageFeatures](t)
+	nothing[paligemma.Inputs](t)
+	nothing[paligemma.Mask](t)
+	nothing[paligemma.MaskDecoder](t)
+	nothing[paligemma.Model](t)
+	nothing[paligemma.Outputs](t)
+	nothing[paligemma.Processor](t)
+	nothing[paligemma.Stream](t)
+}
+
+func nothing[T any, P interface {
+	*T
+	Close() error
+}](t *testing.T) {
+	t.Helper()
+	wants(t, P(nil).Close(), paligemma.ErrArgument, "nil pointer")
+	wants(t, P(new(T)).Close(), paligemma.ErrArgument, "zero value")
+}
+
 func second[T any](_ T, err error) error { return err }
 
 // Close in the middle of a generation lets it go on, and the memory goes with its end.

@@ -52,10 +52,10 @@ func (c *Config) borrow(f *frame) *C.pali_config {
 
 // Close ends a configuration; one of a model lasts as long as the model, and is left alone.
 func (c *Config) Close() error {
-	if c.h != nil {
-		c.h.close()
+	if c != nil && c.model != nil {
+		return nil
 	}
-	return nil
+	return closeObject(c)
 }
 
 // Names returns the names of all fields, in the dotted form of Transformers' attributes.

@@ -91,7 +91,4 @@ func (c *Constraint) base() *handle {
 }
 
 // Close ends the constraint, when no running generation uses it any more.
-func (c *Constraint) Close() error {
-	c.h.close()
-	return nil
-}
+func (c *Constraint) Close() error { return closeObject(c) }

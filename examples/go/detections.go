@@ -123,10 +123,7 @@ func (d *Detections) base() *handle {
 }
 
 // Close gives the C memory back; Items stays.
-func (d *Detections) Close() error {
-	d.h.close()
-	return nil
-}
+func (d *Detections) Close() error { return closeObject(d) }
 
 // Len is the number of objects.
 func (d *Detections) Len() int { return len(d.items) }

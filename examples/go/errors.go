@@ -65,4 +65,6 @@ func check(status C.pali_status, cerr **C.pali_error) error {
 	return err
 }
 
+var errNothingToClose = argumentError("Close of a nil pointer or zero value")
+
 func argumentError(message string) error { return &Error{Code: ErrArgument, Message: message} }

@@ -88,10 +88,7 @@ func (i *ImageFeatures) base() *handle {
 }
 
 // Close gives the features' memory back.
-func (i *ImageFeatures) Close() error {
-	i.h.close()
-	return nil
-}
+func (i *ImageFeatures) Close() error { return closeObject(i) }
 
 // Tensor returns a copy of the features, [images, tokens per image, hidden] float32, not divided by sqrt(hidden).
 func (i *ImageFeatures) Tensor() (*Tensor, error) {

@@ -100,10 +100,7 @@ func (o *Outputs) base() *handle {
 }
 
 // Close gives the outputs' memory back.
-func (o *Outputs) Close() error {
-	o.h.close()
-	return nil
-}
+func (o *Outputs) Close() error { return closeObject(o) }
 
 // Names returns the tensors' names.
 func (o *Outputs) Names() ([]string, error) {

@@ -38,6 +38,17 @@ func (h *handle) close() {
 	}
 }
 
+// closeObject is the Close of all types that hold a handle. A nil pointer or zero value is an error, as it is to
+// os.File's.
+func closeObject(o object) error {
+	h := o.base()
+	if h == nil {
+		return errNothingToClose
+	}
+	h.close()
+	return nil
+}
+
 // takeUnused returns the object, which is the caller's to free then, if the time has come. The mutex is held.
 func (h *handle) takeUnused() unsafe.Pointer {
 	if !h.closed || h.users > 0 || h.object == nil {

@@ -145,10 +145,7 @@ func (i *Image) base() *handle {
 }
 
 // Close gives the picture's memory back.
-func (i *Image) Close() error {
-	i.h.close()
-	return nil
-}
+func (i *Image) Close() error { return closeObject(i) }
 
 // Width is the number of pixels in a row.
 func (i *Image) Width() int { return i.width }

@@ -58,10 +58,7 @@ func (i *Inputs) base() *handle {
 }
 
 // Close gives the tensors' memory back.
-func (i *Inputs) Close() error {
-	i.h.close()
-	return nil
-}
+func (i *Inputs) Close() error { return closeObject(i) }
 
 // Save writes all tensors to a safetensors file, replacing it only when complete.
 func (i *Inputs) Save(path string) error {

@@ -83,10 +83,7 @@ func (m *Model) base() *handle {
 }
 
 // Close ends the hold on the model; its memory goes with the last cache, features or adapter made of it.
-func (m *Model) Close() error {
-	m.h.close()
-	return nil
-}
+func (m *Model) Close() error { return closeObject(m) }
 
 // Config is the model's configuration, which lasts as long as the model.
 func (m *Model) Config() *Config { return &Config{model: m} }
@@ -141,10 +138,7 @@ func (a *Adapter) base() *handle {
 }
 
 // Close gives the adapter's memory back.
-func (a *Adapter) Close() error {
-	a.h.close()
-	return nil
-}
+func (a *Adapter) Close() error { return closeObject(a) }
 
 // Count is how many weights the adapter covers.
 func (a *Adapter) Count() (int, error) {

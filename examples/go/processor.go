@@ -49,10 +49,7 @@ func (p *Processor) base() *handle {
 }
 
 // Close ends the processor; inputs and answers that came of it stay usable.
-func (p *Processor) Close() error {
-	p.h.close()
-	return nil
-}
+func (p *Processor) Close() error { return closeObject(p) }
 
 // A PaddingSide is where shorter rows of a batch are filled up.
 type PaddingSide int

@@ -42,10 +42,7 @@ func (d *MaskDecoder) base() *handle {
 }
 
 // Close gives the weights' memory back.
-func (d *MaskDecoder) Close() error {
-	d.h.close()
-	return nil
-}
+func (d *MaskDecoder) Close() error { return closeObject(d) }
 
 // HasEncoder says whether the file had the encoder too, so that Encode works.
 func (d *MaskDecoder) HasEncoder() (bool, error) {

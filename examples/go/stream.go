@@ -113,6 +113,9 @@ func (s *Stream) Result() (*Generation, error) {
 
 // Close stops the generation if it still runs, and waits until it has. It may be called any number of times.
 func (s *Stream) Close() error {
+	if s == nil || s.run == nil {
+		return errNothingToClose
+	}
 	s.run.stop()
 	s.run.wait()
 	runtime.KeepAlive(s)
