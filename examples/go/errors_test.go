@@ -4,6 +4,7 @@ package paligemma_test
 
 import (
 	"errors"
+	"image"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,6 +56,8 @@ func TestErrors(t *testing.T) {
 	wants(t, err, paligemma.ErrLimit, "")
 	_, err = paligemma.NewImageRGB(make([]byte, 10), 2, 2)
 	wants(t, err, paligemma.ErrArgument, "")
+	_, err = paligemma.NewImage((*image.RGBA)(nil))
+	wants(t, err, paligemma.ErrArgument, "nil")
 	_, err = paligemma.NewImage(nil)
 	wants(t, err, paligemma.ErrArgument, "nil")
 

@@ -8,6 +8,7 @@ import "C"
 import (
 	"image"
 	"image/color"
+	"reflect"
 	"unsafe"
 )
 
@@ -81,7 +82,7 @@ func DecodeImage(data []byte, options *ImageOptions) (*Image, error) {
 // Go decodes PNG to the same pixels as this package, JPEG to slightly other ones: open those with [OpenImage] or
 // [DecodeImage] to get what Pillow gives.
 func NewImage(picture image.Image) (*Image, error) {
-	if picture == nil {
+	if v := reflect.ValueOf(picture); picture == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, argumentError("the picture is nil")
 	}
 	bounds := picture.Bounds()
