@@ -7,6 +7,8 @@ import "C"
 
 import (
 	"context"
+	"encoding/json"
+	"math"
 	"time"
 	"unsafe"
 )
@@ -57,9 +59,34 @@ type Answer struct {
 	Text         string // special tokens left out; "" where the inputs did not come from a processor
 	TokenIDs     []int64
 	FinishReason FinishReason
-	Score        float64          // what beams are ranked by, else the mean of Logprobs; NaN without either
+	Score        float64          // what beams are ranked by, else the mean of Logprobs; NaN without either (null in JSON)
 	Logprobs     []float64        // of TokenIDs, if Logprobs, TopLogprobs or BestOf asked for it
 	TopLogprobs  [][]TokenLogprob // for each of TokenIDs the likeliest alternatives, if TopLogprobs asked for them
+}
+
+// MarshalJSON writes a Score that is not a number, which JSON cannot hold, as null.
+func (a Answer) MarshalJSON() ([]byte, error) {
+	type plain Answer // without this method
+	return json.Marshal(struct {
+		plain
+		Score *float64
+	}{plain(a), finite(a.Score)})
+}
+
+// MarshalJSON writes a Logprob of minus infinity, that of a forbidden token, as null.
+func (t TokenLogprob) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		ID      int64
+		Logprob *float64
+	}{t.ID, finite(t.Logprob)})
+}
+
+// finite is nil for what JSON has no number for.
+func finite(value float64) *float64 {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return nil
+	}
+	return &value
 }
 
 // Timing is by the monotonic clock, for the whole batch.

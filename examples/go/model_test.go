@@ -3,6 +3,7 @@
 package paligemma_test
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
@@ -225,6 +226,22 @@ func TestCaches(t *testing.T) {
 		t.Error("the prefix is not shared")
 	}
 	wants(t, fork.Truncate(1), paligemma.ErrArgument, "")
+}
+
+func TestJSON(t *testing.T) {
+	model, processor, inputs := ready(t, "detect blue square")
+	form := closing(t, must(processor.ConstrainDetect([]string{"blue square"}, nil))(t))
+	for _, options := range []*paligemma.GenerateOptions{nil, {TopLogprobs: 5, Constraint: form, MaxNewTokens: 40}} {
+		want := must(model.Generate(background, inputs, options))(t)
+		text := must(json.Marshal(want))(t)
+		if none := strings.Contains(string(text), `"Score":null`); none != math.IsNaN(want.Answers[0].Score) {
+			t.Errorf("%s", text)
+		}
+		var got paligemma.Generation
+		if err := json.Unmarshal(text, &got); err != nil || got.Answers[0].Text != want.Answers[0].Text {
+			t.Errorf("%v: %s", err, text)
+		}
+	}
 }
 
 func TestManyAnswers(t *testing.T) {
