@@ -12,8 +12,8 @@ pub struct DrawOptions<'a> {
     mask_decoder: Option<&'a MaskDecoder>,
     confidences: Option<&'a [Confidence]>,
     opacity: Option<f64>,
-    thickness: i32,
-    text_scale: i32,
+    thickness: Option<i32>,
+    text_scale: Option<i32>,
 }
 
 impl<'a> DrawOptions<'a> {
@@ -42,13 +42,13 @@ impl<'a> DrawOptions<'a> {
 
     /// Of the boxes, in pixels; `None`: no boxes.
     pub fn thickness(mut self, pixels: impl Into<Option<u32>>) -> Self {
-        self.thickness = pixels.into().map_or(-1, |pixels| i32::try_from(pixels).unwrap_or(i32::MAX));
+        self.thickness = Some(pixels.into().map_or(-1, |pixels| i32::try_from(pixels).unwrap_or(i32::MAX)));
         self
     }
 
     /// Of the labels; `None`: no labels.
     pub fn text_scale(mut self, scale: impl Into<Option<u32>>) -> Self {
-        self.text_scale = scale.into().map_or(-1, |scale| i32::try_from(scale).unwrap_or(i32::MAX));
+        self.text_scale = Some(scale.into().map_or(-1, |scale| i32::try_from(scale).unwrap_or(i32::MAX)));
         self
     }
 }
@@ -147,14 +147,19 @@ fn confidences(
 impl Detections {
     /// Draws all objects into `image`: masks, then boxes, then labels. A label has one colour, in every picture.
     pub fn draw(&self, image: &mut Image, options: &DrawOptions<'_>) -> Result<()> {
+        for (name, number) in [("thickness", options.thickness), ("text_scale", options.text_scale)] {
+            if number == Some(0) {
+                return Err(Error::Argument(format!("{name} is 0")));
+            }
+        }
         let confidences = confidences(options.confidences, Some(self.len()))?;
         let defaults = sys::pali_draw_options::default();
         let options = sys::pali_draw_options {
             mask_decoder: options.mask_decoder.map_or(ptr::null(), |decoder| decoder.as_ptr()),
             confidences: confidences.as_ref().map_or(ptr::null(), |raw| raw.as_ptr()),
             mask_opacity: options.opacity.unwrap_or(defaults.mask_opacity),
-            thickness: options.thickness,
-            text_scale: options.text_scale,
+            thickness: options.thickness.unwrap_or(0),
+            text_scale: options.text_scale.unwrap_or(0),
             ..defaults
         };
         // SAFETY: all arguments live for the call, and nobody else has the image.

@@ -66,7 +66,7 @@ pub struct Features<'a> {
 }
 
 impl<'a> Features<'a> {
-    /// The number of threads of this call, instead of the model's.
+    /// The number of threads of this call; 0: the model's.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = text::int32(threads);
         self

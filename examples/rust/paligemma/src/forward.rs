@@ -165,7 +165,7 @@ impl<'a> Forward<'a> {
         self
     }
 
-    /// The number of threads of this call, instead of the model's.
+    /// The number of threads of this call; 0: the model's.
     pub fn threads(mut self, threads: usize) -> Self {
         self.switches.threads = text::int32(threads);
         self

@@ -7,8 +7,8 @@ use crate::features::features_ptr;
 use crate::hooks::Hooks;
 use crate::text::TextList;
 use crate::{
-    sys, text, Adapter, Cache, CancelToken, Constraint, Flow, Generation, ImageFeatures, Inputs, Model,
-    Result, Token, Tokens,
+    sys, text, Adapter, Cache, CancelToken, Constraint, Error, Flow, Generation, ImageFeatures, Inputs,
+    Model, Result, Token, Tokens,
 };
 use std::ffi::CString;
 use std::ptr;
@@ -49,6 +49,7 @@ impl Model {
             cache: None,
             adapter: Applied::default(),
             hooks: Hooks::default(),
+            zero: None,
         }
     }
 }
@@ -65,7 +66,8 @@ unsafe impl Sync for Numbers {}
 /// A request for answers, made by [`Model::generate`], started by [`run`](Self::run) or [`stream`](Self::stream).
 ///
 /// An option that would be without effect (`top_k` of a greedy generation, `length_penalty` without beams) is
-/// [`Error::Argument`](crate::Error::Argument). `None` switches off what generation_config.json has switched on.
+/// [`Error::Argument`](crate::Error::Argument), and so is 0 where it has no meaning. `None` switches off what
+/// generation_config.json has switched on.
 #[derive(Debug)]
 #[must_use = "nothing is generated before `run` or `stream`"]
 pub struct Generate<'a> {
@@ -82,19 +84,31 @@ pub struct Generate<'a> {
     cache: Option<&'a mut Cache>,
     adapter: Applied<'a>,
     hooks: Hooks<'a>,
+    /// An option that was 0, which the library would take for "not set".
+    zero: Option<&'static str>,
+}
+
+impl Generate<'_> {
+    /// A number that is not 0; else `run` says so.
+    fn not_zero<T: Default + PartialEq>(&mut self, name: &'static str, number: T) -> T {
+        if number == T::default() {
+            self.zero = Some(name);
+        }
+        number
+    }
 }
 
 /// How long answers are.
 impl<'a> Generate<'a> {
     /// The longest answer. The memory for it is allocated at once.
     pub fn max_new_tokens(mut self, tokens: usize) -> Self {
-        self.numbers.0.max_new_tokens = text::int(tokens);
+        self.numbers.0.max_new_tokens = text::int(self.not_zero("max_new_tokens", tokens));
         self
     }
 
-    /// The shortest answer.
+    /// The shortest answer; `None` or 0: any.
     pub fn min_new_tokens(mut self, tokens: impl Into<Option<usize>>) -> Self {
-        self.numbers.0.min_new_tokens = text::int_or_off(tokens.into());
+        self.numbers.0.min_new_tokens = text::int_or_off(tokens.into().filter(|&tokens| tokens > 0));
         self
     }
 
@@ -121,31 +135,31 @@ impl<'a> Generate<'a> {
 
     /// Samples from logits / temperature, 1e-5…1e6.
     pub fn temperature(mut self, temperature: f64) -> Self {
-        self.numbers.0.temperature = temperature;
+        self.numbers.0.temperature = self.not_zero("temperature", temperature);
         self
     }
 
     /// Samples from the k likeliest; `None`: from all.
     pub fn top_k(mut self, k: impl Into<Option<usize>>) -> Self {
-        self.numbers.0.top_k = text::int_or_off(k.into());
+        self.numbers.0.top_k = self.not_zero("top_k", text::int_or_off(k.into()));
         self
     }
 
     /// Samples from the likeliest that make up the probability p.
     pub fn top_p(mut self, p: f64) -> Self {
-        self.numbers.0.top_p = p;
+        self.numbers.0.top_p = self.not_zero("top_p", p);
         self
     }
 
-    /// Samples from those at least p times as likely as the likeliest.
+    /// Samples from those at least p times as likely as the likeliest; `None` or 0: from all.
     pub fn min_p(mut self, p: impl Into<Option<f64>>) -> Self {
-        self.numbers.0.min_p = p.into().unwrap_or(-1.0);
+        self.numbers.0.min_p = p.into().filter(|&p| p != 0.0).unwrap_or(-1.0);
         self
     }
 
     /// Locally typical sampling; 1: none.
     pub fn typical_p(mut self, p: f64) -> Self {
-        self.numbers.0.typical_p = p;
+        self.numbers.0.typical_p = self.not_zero("typical_p", p);
         self
     }
 
@@ -157,7 +171,7 @@ impl<'a> Generate<'a> {
 
     /// Beam search with 2…64 beams; 1: none.
     pub fn num_beams(mut self, beams: usize) -> Self {
-        self.numbers.0.num_beams = text::int(beams);
+        self.numbers.0.num_beams = text::int(self.not_zero("num_beams", beams));
         self
     }
 
@@ -189,7 +203,7 @@ impl<'a> Generate<'a> {
 impl<'a> Generate<'a> {
     /// Over all ids of prompt and answer; 1: none.
     pub fn repetition_penalty(mut self, penalty: f64) -> Self {
-        self.numbers.0.repetition_penalty = penalty;
+        self.numbers.0.repetition_penalty = self.not_zero("repetition_penalty", penalty);
         self
     }
 
@@ -205,9 +219,9 @@ impl<'a> Generate<'a> {
         self
     }
 
-    /// No run of this many tokens twice, in prompt and answer.
+    /// No run of this many tokens twice, in prompt and answer; `None` or 0: runs may repeat.
     pub fn no_repeat_ngram_size(mut self, tokens: impl Into<Option<usize>>) -> Self {
-        self.numbers.0.no_repeat_ngram_size = text::int_or_off(tokens.into());
+        self.numbers.0.no_repeat_ngram_size = text::int_or_off(tokens.into().filter(|&tokens| tokens > 0));
         self
     }
 
@@ -250,13 +264,13 @@ impl<'a> Generate<'a> {
 impl<'a> Generate<'a> {
     /// Answers to each prompt: the best beams, or as many samples.
     pub fn num_return_sequences(mut self, answers: usize) -> Self {
-        self.numbers.0.num_return_sequences = text::int(answers);
+        self.numbers.0.num_return_sequences = text::int(self.not_zero("num_return_sequences", answers));
         self
     }
 
     /// Samples this many and returns the likeliest.
     pub fn best_of(mut self, samples: usize) -> Self {
-        self.numbers.0.best_of = text::int(samples);
+        self.numbers.0.best_of = text::int(self.not_zero("best_of", samples));
         self
     }
 
@@ -287,7 +301,7 @@ impl<'a> Generate<'a> {
         self
     }
 
-    /// The number of threads of this call, instead of the model's.
+    /// The number of threads of this call; 0: the model's.
     pub fn threads(mut self, threads: usize) -> Self {
         self.numbers.0.threads = text::int32(threads);
         self
@@ -324,6 +338,9 @@ impl<'a> Generate<'a> {
 impl<'a> Generate<'a> {
     /// Generates, and returns when the answers are complete.
     pub fn run(mut self) -> Result<Generation> {
+        if let Some(name) = self.zero {
+            return Err(Error::Argument(format!("{name} is 0")));
+        }
         let bias: Vec<_> =
             self.logit_bias.iter().map(|&(id, bias)| sys::pali_logit_bias { id, bias }).collect();
         let (bad_words, force_words) = (token_lists(&self.bad_words), token_lists(&self.force_words));

@@ -113,7 +113,7 @@ impl<'a> ModelOptions<'a> {
         self
     }
 
-    /// The number of threads of each call; a call may have its own.
+    /// The number of threads of each call; 0: as many as OpenMP takes. A call may have its own.
     pub fn threads(mut self, threads: usize) -> Self {
         self.raw.threads = text::int32(threads);
         self

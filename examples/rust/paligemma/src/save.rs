@@ -3,7 +3,7 @@
 use crate::error::check;
 use crate::hooks::Hooks;
 use crate::text::TextList;
-use crate::{sys, text, CancelToken, Dtype, Flow, Result};
+use crate::{sys, text, CancelToken, Dtype, Error, Flow, Result};
 use std::ffi::CString;
 use std::path::Path;
 
@@ -34,7 +34,7 @@ pub enum NameStyle {
 pub struct Save<'a> {
     dtype: Option<Dtype>,
     style: Option<NameStyle>,
-    max_shard_size: usize,
+    max_shard_size: Option<usize>,
     write_tied_head: bool,
     adapters: Vec<Result<CString>>,
     scales: Vec<f64>,
@@ -61,7 +61,7 @@ impl<'a> Save<'a> {
 
     /// Bytes of weights in a file, unless one tensor has more.
     pub fn max_shard_size(mut self, bytes: usize) -> Self {
-        self.max_shard_size = bytes;
+        self.max_shard_size = Some(bytes);
         self
     }
 
@@ -92,6 +92,9 @@ impl<'a> Save<'a> {
 
     /// Writes the checkpoint directory `from` anew as `to`.
     pub fn run(mut self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
+        if self.max_shard_size == Some(0) {
+            return Err(Error::Argument("max_shard_size is 0".to_owned()));
+        }
         let (from, to) = (text::c_path(from)?, text::c_path(to)?);
         let adapters = TextList::from_texts(self.adapters.into_iter().collect::<Result<_>>()?);
         let options = sys::pali_save_options {
@@ -103,7 +106,7 @@ impl<'a> Save<'a> {
                 Some(NameStyle::Modules4) => sys::PALI_NAMES_MODULES_4,
                 Some(NameStyle::Modules5) => sys::PALI_NAMES_MODULES_5,
             },
-            max_shard_size: text::int(self.max_shard_size),
+            max_shard_size: self.max_shard_size.map_or(0, text::int),
             write_tied_head: self.write_tied_head.into(),
             adapters: adapters.as_ptr(),
             adapter_scales: self.scales.as_ptr(),

@@ -130,7 +130,7 @@ impl<'a> Score<'a> {
         self
     }
 
-    /// The number of threads of this call, instead of the model's.
+    /// The number of threads of this call; 0: the model's.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = text::int32(threads);
         self

@@ -87,3 +87,47 @@ fn arrays_of_the_wrong_length() {
     wrong(found.draw(&mut image, &DrawOptions::new().confidences(&[])));
     wrong(found.to_coco(9, 9, &CocoOptions::new().confidences(&[Confidence::default(); 2])).map(drop));
 }
+
+/// 0 is not taken for "not set": it is none where that means something, else an error.
+#[test]
+fn zero() {
+    let (model, processor) = tiny();
+    let inputs = prompt(&processor, "caption en");
+    let request = || model.generate(&inputs);
+    for (name, request) in [
+        ("max_new_tokens", request().max_new_tokens(0)),
+        ("num_beams", request().num_beams(0)),
+        ("num_return_sequences", request().num_return_sequences(0)),
+        ("best_of", request().temperature(1.0).best_of(0)),
+        ("temperature", request().temperature(0.0)),
+        ("top_k", request().temperature(1.0).top_k(0)),
+        ("top_p", request().temperature(1.0).top_p(0.0)),
+        ("typical_p", request().temperature(1.0).typical_p(0.0)),
+        ("repetition_penalty", request().repetition_penalty(0.0)),
+    ] {
+        match request.run() {
+            Err(Error::Argument(message)) => assert_eq!(message, format!("{name} is 0")),
+            outcome => panic!("{name}: {outcome:?}"),
+        }
+    }
+    std::thread::scope(|scope| {
+        let tokens: Vec<_> = request().max_new_tokens(0).stream(scope).collect();
+        assert!(matches!(tokens[..], [Err(Error::Argument(_))]), "{tokens:?}");
+    });
+    let none = request().min_new_tokens(0).no_repeat_ngram_size(0).prompt_lookup_num_tokens(0);
+    let none = none.top_logprobs(0).presence_penalty(0.0).frequency_penalty(0.0).threads(0).run().unwrap();
+    assert_eq!(none.token_ids(0), request().run().unwrap().token_ids(0));
+    request().temperature(1.0).min_p(0.0).run().unwrap();
+
+    let wrong = |outcome: Result<()>| assert!(matches!(outcome, Err(Error::Argument(_))), "{outcome:?}");
+    let to = scratch("zero");
+    wrong(Save::new().max_shard_size(0).run(source("examples/tiny/model"), to));
+    wrong(CacheOptions::new().rows(0).create(&model).map(drop));
+    let picture = source("examples/pictures/shapes.png");
+    wrong(ImageOptions::new().max_pixels(0).open(picture).map(drop));
+    wrong(Constraint::detect(&processor, &ConstraintOptions::new().max_label_tokens(0)).map(drop));
+    let found = Detections::parse("<loc0000><loc0000><loc0512><loc0512> cat").unwrap();
+    let mut image = Image::from_rgb(&[0; 12], 2, 2).unwrap();
+    wrong(found.draw(&mut image, &DrawOptions::new().thickness(0)));
+    wrong(found.draw(&mut image, &DrawOptions::new().text_scale(0)));
+}
