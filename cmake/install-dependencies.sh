@@ -39,6 +39,8 @@ for part in "$@"; do
         { has python3 && python3 -c 'import numpy, PIL' 2>/dev/null; } || want "python3-numpy python3-pil"
         has abidw || want abigail-tools
         has cargo || want cargo
+        has rustfmt || want rustfmt
+        has cargo-clippy || want rust-clippy
         has go || [ -x /usr/lib/go/bin/go ] || want golang-go
         python3 -c 'import starlette, uvicorn' 2>/dev/null || want "python3-starlette python3-uvicorn" # examples/server
         ;;

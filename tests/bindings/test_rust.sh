@@ -80,13 +80,13 @@ if [ -z "$runner" ]; then
         echo "== formatting"
         cargo fmt --check
     else
-        echo "== formatting: not checked, rustfmt is missing (Debian: apt-get install rustfmt)"
+        echo "SKIPPED: formatting, rustfmt is missing (Debian: apt-get install rustfmt)"
     fi
     if cargo clippy --version >/dev/null 2>&1; then
         echo "== lints"
         cargo clippy --offline --locked --all-targets -- -D warnings
     else
-        echo "== lints: not checked, clippy is missing (Debian: apt-get install rust-clippy)"
+        echo "SKIPPED: lints, clippy is missing (Debian: apt-get install rust-clippy)"
     fi
 fi
 echo "== done"

@@ -114,8 +114,12 @@ class LongCall:
         error = ctypes.c_void_p()
         status = function(*arguments, ctypes.byref(error))
         failure = take_error(status, error) if status else None
-        if self._exception is not None:
-            raise self._exception
+        exception, self._exception = self._exception, None
+        if exception is not None:
+            try:
+                raise exception
+            finally:
+                del exception  # its traceback holds this frame, and the two would keep each other
         if self._interrupt is not None:
             number, frame = self._interrupt
             self._interrupt = None

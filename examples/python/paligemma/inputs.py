@@ -12,6 +12,7 @@ import numpy as np
 from ._arrays import as_array, tensor_of, view
 from ._handle import Handle, Keep, lend
 from ._library import call, lib, new, utf8
+from .errors import ArgumentError
 
 #: The tensors a model takes, with their types.
 NAMES: Dict[str, Any] = {
@@ -29,6 +30,7 @@ class Inputs(Handle):
     """A set of named tensors; belongs to one thread while it is changed."""
 
     _free = "pali_inputs_free"
+    _viewed = False
 
     @classmethod
     def of(cls, tensors: Mapping[str, Any], processor: Optional[Handle] = None) -> Inputs:
@@ -54,12 +56,17 @@ class Inputs(Handle):
             call(lib.pali_inputs_save, inputs, os.fsencode(path))
 
     def __setitem__(self, name: str, value: Any) -> None:
+        if self._viewed:
+            raise ArgumentError(f"{name} cannot be set any more: arrays() gave out views of this set")
         array = as_array(value, NAMES.get(name))
         with self.borrow() as inputs:
             call(lib.pali_inputs_set, inputs, utf8(name), ctypes.byref(tensor_of(array)))
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
-        """A view, which holds until the tensor is replaced."""
+        """A copy."""
+        return self._view(name).copy()
+
+    def _view(self, name: str) -> np.ndarray[Any, Any]:
         with self.borrow() as inputs:
             tensor = lib.pali_inputs_get(inputs, utf8(name))
             if not tensor:
@@ -72,5 +79,6 @@ class Inputs(Handle):
             return [lib.pali_inputs_name(inputs, i).decode() for i in range(lib.pali_inputs_count(inputs))]
 
     def arrays(self) -> Dict[str, np.ndarray[Any, Any]]:
-        """Views of all tensors; they keep the set alive."""
-        return {name: self[name] for name in self.keys()}
+        """Views of all tensors; they keep the set alive, of which nothing can be replaced from then on."""
+        self._viewed = True
+        return {name: self._view(name) for name in self.keys()}

@@ -14,10 +14,21 @@ from .outputs import GenerateOutput, Token
 from .tokenizer import Tokenizer
 
 
+class _Cancel:
+    """Set when the stream was closed or dropped, or the caller's event is set, which stays the caller's."""
+
+    def __init__(self, event: Optional[threading.Event]) -> None:
+        self.own = threading.Event()
+        self._event = event
+
+    def is_set(self) -> bool:
+        return self.own.is_set() or (self._event is not None and self._event.is_set())
+
+
 class _Running:
     """What a stream and its thread share. The thread does not hold the stream, which can so be dropped."""
 
-    def __init__(self, cancel: threading.Event, on_token: Optional[Callable[[Token], Any]]) -> None:
+    def __init__(self, cancel: _Cancel, on_token: Optional[Callable[[Token], Any]]) -> None:
         self.queue: "queue.SimpleQueue[Optional[Token]]" = queue.SimpleQueue()
         self.cancel = cancel
         self.on_token = on_token
@@ -28,7 +39,8 @@ class _Running:
         try:
             self.output = generate(on_token=self.put, cancel=self.cancel)
         except BaseException as error:
-            self.error = error
+            if not self.cancel.own.is_set():
+                self.error = error
         finally:
             self.queue.put(None)
 
@@ -44,7 +56,7 @@ class TokenStream:
     """
 
     def __init__(self, generate: Callable[..., Any], options: Dict[str, Any]) -> None:
-        cancel = options.pop("cancel", None) or threading.Event()
+        cancel = _Cancel(options.pop("cancel", None))
         self._running = _Running(cancel, options.pop("on_token", None))
         self._closed = False
         self._ended = False
@@ -52,7 +64,7 @@ class TokenStream:
             target=self._running.run, args=(generate,), name="paligemma-stream", daemon=True
         )
         self._thread.start()
-        self._finalizer = weakref.finalize(self, cancel.set)
+        self._finalizer = weakref.finalize(self, cancel.own.set)
 
     @property
     def output(self) -> Optional[GenerateOutput]:
@@ -68,8 +80,12 @@ class TokenStream:
             return token
         if not self._ended:
             self._end()
-            if self._running.error is not None and not self._closed:
-                raise self._running.error
+            error, self._running.error = self._running.error, None
+            if error is not None:
+                try:
+                    raise error
+                finally:
+                    del error
         raise StopIteration
 
     def texts(self) -> Iterator[str]:
@@ -80,7 +96,7 @@ class TokenStream:
         """Stops the generation and waits for its end (a layer or a token). A second time does nothing."""
         self._closed = True
         if not self._ended:
-            self._running.cancel.set()
+            self._running.cancel.own.set()
             self._end()
 
     def _end(self) -> None:

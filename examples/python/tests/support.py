@@ -39,3 +39,9 @@ def command(*arguments: str) -> Any:
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, env=environment, check=True)
     return json.loads(done.stdout)
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -16,14 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 import paligemma
-from support import PICTURE, SANITIZED, TINY, model, processor
+from support import PICTURE, SANITIZED, TINY, model, processor, resident
 
 ENDLESS = {"max_new_tokens": 20000, "eos_token_id": []}
-
-
-def resident() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Running(unittest.TestCase):

@@ -5,4 +5,6 @@
 set -eu
 abidw --headers-dir "$2" --drop-private-types --exported-interfaces-only --drop-undefined-syms --no-corpus-path \
     --no-show-locs --no-comp-dir-path --no-elf-needed --no-architecture --no-parameter-names --no-write-default-sizes \
-    --out-file "$3" "$1"
+    --out-file "$3.full" "$1"
+sed "s/path='[^']*\/lib\//path='lib\//" "$3.full" >"$3" # abidw names sources by where they were built
+rm -f "$3.full"
