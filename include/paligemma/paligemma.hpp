@@ -1044,8 +1044,10 @@ inline generation generate(const model &of, const inputs &in, const generate_opt
  * The tokens of an answer as they come, as a range that is passed once:
  *     for (const pali::token &token : pali::token_stream(model, inputs)) std::cout << token.text << std::flush;
  * The generation runs in a thread of the stream's own, callbacks of the options included; model, inputs and what the
- * options name must outlive the stream. Leaving the loop early and ending the stream stops the generation at its next
- * token, or, while it still reads the prompt, layer. What goes wrong is thrown by begin() or ++.
+ * options name must outlive the stream. A model or inputs written into the call would end before the first token, so
+ * temporaries do not compile. Leaving the loop early and ending the stream stops the generation at its next token, or,
+ * while it still reads the prompt, layer. What goes wrong is thrown by begin() or ++. After a move the stream is an empty
+ * range, and finish() gives an empty generation.
  */
 class token_stream {
     struct queued {
@@ -1071,7 +1073,11 @@ public:
         using pointer = const token *;
         using reference = token;
         iterator() noexcept = default;
-        explicit iterator(shared *of) : of_(of) { ++*this; }
+        explicit iterator(shared *of) : of_(of)
+        {
+            if (of_)
+                ++*this;
+        }
         token operator*() const noexcept { return { of_->current.row, of_->current.id, of_->current.text }; }
         iterator &operator++()
         {
@@ -1094,6 +1100,9 @@ public:
             run(*to, of, in, options);
         });
     }
+    token_stream(const model &of, const inputs &&in, generate_options options = {}) = delete;
+    token_stream(const model &&of, const inputs &in, generate_options options = {}) = delete;
+    token_stream(const model &&of, const inputs &&in, generate_options options = {}) = delete;
     token_stream(token_stream &&) noexcept = default;
     token_stream &operator=(token_stream &&) = delete;
     ~token_stream() { stop(); }
@@ -1116,6 +1125,8 @@ public:
     {
         if (worker_.joinable())
             worker_.join();
+        if (!shared_)
+            return {};
         if (shared_->failure)
             std::rethrow_exception(shared_->failure);
         return std::move(shared_->whole);

@@ -22,6 +22,15 @@ static_assert(moves_only<pali::adapter> && moves_only<pali::constraint> && moves
 static_assert(moves_only<pali::checkpoint> && moves_only<pali::config> && moves_only<pali::comparison>);
 static_assert(moves_only<pali::mask> && moves_only<pali::mask_decoder>);
 static_assert(!std::is_copy_constructible_v<pali::token_stream> && std::is_move_constructible_v<pali::token_stream>);
+// The stream refers to model and inputs: temporaries, which would end before it, do not compile.
+template <class Model, class Inputs, class... Options>
+constexpr bool streams = std::is_constructible_v<pali::token_stream, Model, Inputs, Options...>;
+static_assert(streams<pali::model &, pali::inputs &> && streams<const pali::model &, const pali::inputs &>);
+static_assert(streams<pali::model &, pali::inputs &, pali::generate_options>);
+static_assert(!streams<pali::model &, pali::inputs> && !streams<pali::model, pali::inputs &>);
+static_assert(!streams<pali::model, pali::inputs> && !streams<const pali::model &, const pali::inputs>);
+static_assert(!streams<pali::model &, pali::inputs, pali::generate_options>);
+static_assert(!streams<pali::model, pali::inputs &, const pali::generate_options &>);
 static_assert(!std::is_constructible_v<pali::view<std::int64_t>, pali::view<const std::int64_t>>); // no const lost
 static_assert(std::is_convertible_v<pali::view<std::int64_t>, pali::view<const std::int64_t>>);
 static_assert(sizeof(pali::model) == sizeof(pali_model *)); // nothing but the handle
@@ -331,6 +340,9 @@ void test_stream(const pali::model &model, const pali::inputs &inputs)
     }
     pali::token_stream early(model, inputs, endless);
     pali::token_stream moved = std::move(early);
+    CHECK(early.begin() == early.end()); // moved from: an empty range
+    early.stop();
+    CHECK(!early.finish());
     CHECK((*moved.begin()).id == whole.ids()[0]);
     moved.stop();
     const pali::generation part = moved.finish();
