@@ -1046,8 +1046,8 @@ inline generation generate(const model &of, const inputs &in, const generate_opt
  * The generation runs in a thread of the stream's own, callbacks of the options included; model, inputs and what the
  * options name must outlive the stream. A model or inputs written into the call would end before the first token, so
  * temporaries do not compile. Leaving the loop early and ending the stream stops the generation at its next token, or,
- * while it still reads the prompt, layer. What goes wrong is thrown by begin() or ++. After a move the stream is an empty
- * range, and finish() gives an empty generation.
+ * while it still reads the prompt, layer. What goes wrong is thrown by begin() or ++. After a move the stream is an
+ * empty range, and finish() gives an empty generation.
  */
 class token_stream {
     struct queued {
