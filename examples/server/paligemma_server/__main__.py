@@ -22,7 +22,7 @@ from .settings import Settings
 LIMITS = {
     "max_batch": "answers decoded together",
     "batch_wait": "seconds a request waits for others to share its batch",
-    "max_batch_tokens": "prompt and answer tokens of a batch",
+    "max_batch_tokens": "prompt and answer tokens of a batch; sampled choices (`n`) that need more get 400",
     "max_queue": "waiting requests; one more gets 429",
     "request_timeout": "seconds from a request to the end of its answer; then 504",
     "body_timeout": "seconds for a request's body to arrive",
@@ -113,13 +113,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     app = make_app(settings, engine)
     # Starting and stopping is uvicorn's: SIGTERM or Ctrl-C closes the door, open requests are answered, then it ends.
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", timeout_keep_alive=30)
+    for number in (signal.SIGTERM, signal.SIGINT):  # some versions raise the signal again when all is done
+        signal.signal(number, lambda *_: sys.exit(0))
+    listener.listen(config.backlog)  # before anybody is told; who comes before uvicorn is ready waits
     host, port = listener.getsockname()[:2]
     print(
         f"paligemma-server: {settings.model_name} on http://{f'[{host}]' if ':' in host else host}:{port}/v1",
         flush=True,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):  # some versions raise the signal again when all is done
-        signal.signal(number, lambda *_: sys.exit(0))
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 

@@ -8,8 +8,9 @@ import contextlib
 import hmac
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -30,6 +31,8 @@ from .prompt import Draft, asks_for_objects, draft
 from .request import ChatRequest, read_chat_request
 from .responses import Completion
 from .settings import Settings
+
+Result = TypeVar("Result")
 
 
 class Service:
@@ -110,21 +113,37 @@ class Service:
         except errors.ApiError:
             await drop_body(request, settings.max_body, settings.body_timeout)
             raise
-        chat = read_chat_request(body, settings)
+        deadline = created + settings.request_timeout
+        chat, plan = await self._in_thread(self.threads, deadline, self._read, body)
         del body
-        left = max(0.0, created + settings.request_timeout - time.monotonic())
-        plan = draft(chat.messages, self.engine.has_template)
         fetches = any(not url.lower().startswith("data:") for url in plan.urls)
         threads = self.fetching if fetches else self.threads
-        preparing = asyncio.get_running_loop().run_in_executor(threads, self._prepare, chat, plan)
-        try:
-            prompt, wants_objects = await asyncio.wait_for(preparing, left)
-        except asyncio.TimeoutError:
-            raise errors.timed_out(settings.request_timeout) from None
+        prompt, wants_objects = await self._in_thread(threads, deadline, self._prepare, chat, plan)
         self.metrics.prompt_tokens.add(prompt.n_tokens)
         mailbox = Mailbox()
         job = Job(prompt, chat, wants_objects, mailbox.post, ticket, created)
+        if job.rows > 1 and job.tokens > settings.max_batch_tokens:
+            raise errors.invalid(
+                f"n × (prompt + max_tokens) is {job.rows} × ({prompt.n_tokens} + {chat.max_tokens}) tokens, more than "
+                f"the {settings.max_batch_tokens} of a batch.",
+                "n",
+            )
         return await self._answer(job, mailbox, request)
+
+    async def _in_thread(
+        self, threads: ThreadPoolExecutor, deadline: float, work: Callable[..., Result], *arguments: object
+    ) -> Result:
+        """What `work` returns; the event loop serves others meanwhile."""
+        running = asyncio.get_running_loop().run_in_executor(threads, work, *arguments)
+        try:
+            return await asyncio.wait_for(running, max(0.0, deadline - time.monotonic()))
+        except asyncio.TimeoutError:
+            raise errors.timed_out(self.settings.request_timeout) from None
+
+    def _read(self, body: bytes) -> tuple[ChatRequest, Draft]:
+        """In a thread: bodies are large."""
+        chat = read_chat_request(body, self.settings)
+        return chat, draft(chat.messages, self.engine.has_template)
 
     def _prepare(self, chat: ChatRequest, plan: Draft) -> tuple[Prompt, bool]:
         """In a thread: fetches and decodes the pictures, lays out the prompt."""

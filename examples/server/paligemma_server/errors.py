@@ -28,7 +28,13 @@ class ApiError(Exception):
         self.headers = headers or {}
 
     def body(self) -> dict[str, object]:
-        return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
+        param = None if self.param is None else _encodable(self.param)
+        return {"error": {"message": _encodable(self.message), "type": self.kind, "param": param, "code": self.code}}
+
+
+def _encodable(text: str) -> str:
+    """Names that a request made up may have half of a surrogate pair, which UTF-8 cannot hold: it is spelt out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def invalid(message: str, param: str | None = None, code: str | None = None) -> ApiError:

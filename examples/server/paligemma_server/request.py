@@ -21,6 +21,9 @@ WITHOUT_EFFECT = frozenset(
     "prediction verbosity".split()
 )
 
+# Commas and opening brackets of a body, those in texts among them: they bound the number of its values.
+MAX_MARKS = 200_000
+
 # Members that would change the answer, and the value that asks for nothing.
 NOT_SERVED: dict[str, tuple[object, ...]] = {
     "tools": (None, []),
@@ -132,6 +135,9 @@ def _reject_constant(name: str) -> float:
 
 def read_json(body: bytes) -> dict[str, object]:
     """The object that the body holds."""
+    # The parser holds Python's lock from beginning to end, in whatever thread; what takes it long is many values.
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MAX_MARKS:
+        raise invalid(f"The body has more than {MAX_MARKS} commas and opening brackets.", code="request_too_complex")
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:

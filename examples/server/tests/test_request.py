@@ -98,6 +98,19 @@ class Refused(unittest.TestCase):
             self.assertEqual(caught.exception.status, 400)
         self.refused("messages[0].content", messages=[{"role": "user", "content": "\ud800"}])
 
+    def test_more_values_than_a_request_has(self):
+        for filler in ("[],", '"",', "{},", "0,"):
+            with self.assertRaises(ApiError) as caught:
+                read_chat_request(f'{{"messages": [{filler * 200_001}0]}}'.encode(), SETTINGS)
+            self.assertEqual((caught.exception.status, caught.exception.code), (400, "request_too_complex"))
+
+    def test_a_name_that_utf8_cannot_hold(self):
+        with self.assertRaises(ApiError) as caught:
+            read(**{"\ud800x": 1})
+        error = caught.exception.body()["error"]
+        self.assertEqual((caught.exception.status, error["param"]), (400, "\\ud800x"))
+        error["message"].encode("utf-8")
+
 
 class Prompts(unittest.TestCase):
     def draft(self, *messages, template=False):

@@ -2,12 +2,18 @@
 """Queue, batches, time limits and clients that go away, on a made-up engine whose every step the test decides."""
 
 import logging
+import re
 import socket
 import threading
+import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 from harness import InProcess, begin, call, chat, metric, user, wait_for
+
+from paligemma_server import __main__ as command
+from paligemma_server.request import read_chat_request
 
 logging.disable()  # failures are meant
 
@@ -61,6 +67,15 @@ class Batches(unittest.TestCase):
         with InProcess(max_batch_tokens=25) as service:
             self.together(service, [ask(service, text, max_tokens=9) for text in ("a", "b", "c", "d" * 50)])
             self.assertEqual(service.engine.batches[1:], [["a", "b"], ["c"], ["d" * 50]])
+
+    def test_nor_do_the_choices_of_one_request(self):
+        with InProcess(max_batch_tokens=30) as service:
+            sampled = {"temperature": 1.0, "seed": 1, "max_tokens": 8}
+            self.assertEqual(service.chat("ab", n=3, **sampled).status, 200)
+            reply = service.chat("abc", n=3, **sampled)
+            self.assertEqual((reply.status, reply.json()["error"]["param"]), (400, "n"))
+            self.assertIn("3 × (3 + 8) tokens, more than the 30", reply.json()["error"]["message"])
+            self.assertEqual(service.chat("abc", n=3, max_tokens=8).status, 200)  # greedy: computed once
 
     def test_a_failure_hits_only_its_own_request(self):
         with InProcess() as service:
@@ -125,6 +140,35 @@ class Limits(unittest.TestCase):
             reply = chat(service.port, ask(service, "x"), headers={"Content-Type": "text/plain"})
             self.assertEqual(reply.status, 415)
             self.assertEqual(metric(service.port, "queue_depth"), 0)
+
+    def test_bodies_are_read_in_a_thread(self):
+        """While one is, others are answered."""
+        begun, go_on = threading.Event(), threading.Event()
+
+        def slow(body, settings):
+            begun.set()
+            go_on.wait(20)
+            return read_chat_request(body, settings)
+
+        with mock.patch("paligemma_server.app.read_chat_request", slow), InProcess() as service:
+            with ThreadPoolExecutor(1) as threads:
+                asked = threads.submit(service.chat, "abc")
+                self.assertTrue(begun.wait(20))
+                self.assertEqual(call(service.port, "GET", "/health", timeout=10).status, 200)
+                go_on.set()
+                self.assertEqual(asked.result().text(), "cba")
+
+    def test_a_body_of_empty_lists_holds_nobody_up(self):
+        with InProcess() as service, ThreadPoolExecutor(1) as threads:
+            body = b'{"messages": [' + b"[]," * 6_600_000 + b"0]}"
+            asked = threads.submit(call, service.port, "POST", "/v1/chat/completions", body)
+            slowest = 0.0
+            while not asked.done():
+                begin_ = time.monotonic()
+                call(service.port, "GET", "/health")
+                slowest = max(slowest, time.monotonic() - begin_)
+            self.assertEqual(asked.result().json()["error"]["code"], "request_too_complex")
+            self.assertLess(slowest, 1.5)
 
     def test_pictures(self):
         with InProcess(max_images=2) as service:
@@ -208,6 +252,29 @@ class SmallRoutes(unittest.TestCase):
                 )
             self.assertEqual(call(service.port, "GET", "/v1/models", headers=known).json()["data"][0]["id"], "fake")
             self.assertEqual(call(service.port, "GET", "/health").json(), {"status": "ok"})
+
+    def test_a_name_that_utf8_cannot_hold(self):
+        with InProcess() as service:
+            reply = service.chat("abc", **{"\ud800": 1})
+            self.assertEqual((reply.status, reply.json()["error"]["param"]), (400, "\\ud800"))
+
+    def test_the_address_is_told_once_it_listens(self):
+        told = []
+
+        def tell(line, **_):
+            port = int(re.search(r":(\d+)/v1", line).group(1))
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            told.append(port)
+
+        with (
+            mock.patch.object(command, "Engine"),
+            mock.patch.object(command, "make_app"),
+            mock.patch.object(command.signal, "signal"),
+            mock.patch.object(command.uvicorn.Server, "run", lambda _, sockets: sockets[0].close()),
+            mock.patch.object(command, "print", tell, create=True),
+        ):
+            self.assertEqual(command.main(["-m", "x", "--port", "0"]), 0)
+        self.assertEqual(len(told), 1)
 
     def test_metrics(self):
         with InProcess() as service:
