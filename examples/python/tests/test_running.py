@@ -61,7 +61,7 @@ class Running(unittest.TestCase):
         begin = time.monotonic()
         with self.assertRaises(paligemma.CancelledError):
             model().generate(**processor()(PICTURE, "caption en"), **ENDLESS, cancel=event)
-        self.assertLess(time.monotonic() - begin, 20 if SANITIZED else 5)
+        self.assertLess(time.monotonic() - begin, 20)
         with self.assertRaises(paligemma.CancelledError):
             paligemma.PaliGemmaForConditionalGeneration.from_pretrained(TINY, dtype="float32", cancel=event)
 
