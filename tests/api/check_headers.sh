@@ -10,22 +10,26 @@ warnings="-Wall -Wextra -Wpedantic -pedantic-errors -Wshadow -Wconversion -Wunde
 failed=0
 command -v "$cc" >/dev/null 2>&1 || { echo "SKIPPED: $cc is not installed"; exit 77; }
 [ -z "$cxx" ] || command -v "$cxx" >/dev/null 2>&1 || cxx=
-if "$cc" --version | grep -q clang; then # all it has, but for what warns of the language itself and of padding
-    warnings="$warnings -Weverything -Wno-padded -Wno-declaration-after-statement -Wno-c++98-compat
-        -Wno-c++98-compat-pedantic -Wno-weak-vtables -Wno-unsafe-buffer-usage
-        -Wno-unknown-warning-option"
-fi
+# clang: all it has, but for what warns of the language itself and of padding.
+more_of() {
+    if "$1" --version | grep -q clang; then
+        echo "-Weverything -Wno-padded -Wno-declaration-after-statement -Wno-c++98-compat -Wno-c++98-compat-pedantic" \
+            "-Wno-weak-vtables -Wno-unsafe-buffer-usage -Wno-unknown-warning-option"
+    fi
+}
+cc_warnings="$warnings $(more_of "$cc")"
+[ -z "$cxx" ] || cxx_warnings="$warnings $(more_of "$cxx")" # the two need not be of one make
 
 for header in "$include"/paligemma/*.h; do
     name=paligemma/$(basename "$header")
     printf '#include <%s>\n#include <%s>\nint main(void) { return 0; }\n' "$name" "$name" >"$scratch/alone.c"
     cp "$scratch/alone.c" "$scratch/alone.cpp"
     # shellcheck disable=SC2086
-    "$cc" -std=c11 $warnings -Wstrict-prototypes -Wmissing-prototypes -I"$include" -fsyntax-only "$scratch/alone.c" ||
+    "$cc" -std=c11 $cc_warnings -Wstrict-prototypes -Wmissing-prototypes -I"$include" -fsyntax-only "$scratch/alone.c" ||
         { echo "$name: not clean as C11" >&2; failed=1; }
     if [ -n "$cxx" ]; then
         # shellcheck disable=SC2086
-        "$cxx" -std=c++17 $warnings -Wold-style-cast -I"$include" -fsyntax-only "$scratch/alone.cpp" ||
+        "$cxx" -std=c++17 $cxx_warnings -Wold-style-cast -I"$include" -fsyntax-only "$scratch/alone.cpp" ||
             { echo "$name: not clean as C++17" >&2; failed=1; }
     fi
 done
@@ -34,7 +38,7 @@ if [ -n "$cxx" ]; then
     printf '#include <paligemma/paligemma.hpp>\n#include <paligemma/paligemma.hpp>\n' >"$scratch/alone.cpp"
     for standard in c++17 c++20; do
         # shellcheck disable=SC2086
-        "$cxx" -std=$standard $warnings -Wold-style-cast -I"$include" -fsyntax-only "$scratch/alone.cpp" ||
+        "$cxx" -std=$standard $cxx_warnings -Wold-style-cast -I"$include" -fsyntax-only "$scratch/alone.cpp" ||
             { echo "paligemma/paligemma.hpp: not clean as $standard" >&2; failed=1; }
     done
 fi
@@ -52,10 +56,10 @@ cp "$scratch/init.c" "$scratch/init.cpp"
 count=$(grep -c '^static' "$scratch/init.c")
 [ "$count" -ge 8 ] || { echo "only $count _INIT macros found" >&2; failed=1; }
 # shellcheck disable=SC2086
-"$cc" -std=c11 $warnings -I"$include" -fsyntax-only "$scratch/init.c" || { echo "_INIT: not clean as C11" >&2; failed=1; }
+"$cc" -std=c11 $cc_warnings -I"$include" -fsyntax-only "$scratch/init.c" || { echo "_INIT: not clean as C11" >&2; failed=1; }
 if [ -n "$cxx" ]; then
     # shellcheck disable=SC2086
-    "$cxx" -std=c++17 $warnings -Wno-old-style-cast -I"$include" -fsyntax-only "$scratch/init.cpp" ||
+    "$cxx" -std=c++17 $cxx_warnings -Wno-old-style-cast -I"$include" -fsyntax-only "$scratch/init.cpp" ||
         { echo "_INIT: not clean as C++17" >&2; failed=1; }
 else
     echo "no C++ compiler: the headers were tried as C only"
