@@ -172,16 +172,23 @@ static void impossible_numbers(pali_model *model)
 
 struct caller {
     pali_model *model;
+    pali_inputs *inputs;
     int32_t threads;
+    pali_status status;
     pali_generation *answer;
     pthread_t thread;
 };
 
+/* Counts no checks: the counters belong to the main thread. */
 static void *call(void *user)
 {
     struct caller *caller = user;
+    pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
 
-    caller->answer = answer_with(caller->model, caller->threads);
+    options.threads = caller->threads;
+    options.max_new_tokens = NEW_TOKENS;
+    options.logprobs = 1;
+    caller->status = pali_generate(&caller->answer, caller->model, caller->inputs, &options, NULL);
     return NULL;
 }
 
@@ -190,14 +197,16 @@ static void several_callers(pali_model *model)
     pali_generation *expected = answer_with(model, 1);
     struct caller callers[CALLERS];
 
-    for (int i = 0; i < CALLERS; i++) {
-        callers[i] = (struct caller){ .model = model, .threads = i };
+    for (int i = 0; i < CALLERS; i++)
+        callers[i] = (struct caller){ .model = model, .threads = i,
+                                      .inputs = run_inputs(2, LENGTH, ids, NULL, NULL, NULL) };
+    for (int i = 0; i < CALLERS; i++)
         CHECK(pthread_create(&callers[i].thread, NULL, call, &callers[i]) == 0);
-    }
     for (int i = 0; i < CALLERS; i++) {
         pthread_join(callers[i].thread, NULL);
-        CHECK_MSG(same_answers(expected, callers[i].answer), "%s: caller %d", fixture, i);
+        CHECK_MSG(callers[i].status == PALI_OK && same_answers(expected, callers[i].answer), "%s: caller %d", fixture, i);
         pali_generation_free(callers[i].answer);
+        pali_inputs_free(callers[i].inputs);
     }
     pali_generation_free(expected);
 }
