@@ -147,7 +147,7 @@ class Fetching(unittest.TestCase):
         for path in ("/slow", "/drip"):
             begin = time.monotonic()
             self.refused(self.url(path), "too long", self.fetcher(timeout=0.3))
-            self.assertLess(time.monotonic() - begin, 10)
+            self.assertLess(time.monotonic() - begin, 4)  # whoever answers takes five
 
     def test_other_failures(self):
         self.refused(self.url("/status/404"), "status 404")
