@@ -65,8 +65,9 @@ static pali_status make_room(struct pali__run *run, pali_error **error)
     /* Beams are searched prompt by prompt, in the same rows. */
     TRY(pali__caller_cache_take(&run->cache, run->model, &run->options, &run->prompts,
                                 pali_inputs_get(run->inputs, "token_type_ids") != NULL, error));
-    TRY(pali__steps_init(&run->steps, run->model, run->options.threads, run->cache.cache ? &run->cache.cache->kv : NULL,
-                         beams > 1 ? beams : n_answers, run->prompts.longest,
+    TRY(pali__steps_init(&run->steps, run->model, run->options.threads,
+                         run->cache.cache ? &run->cache.cache->kv : NULL, beams > 1 ? beams : n_answers,
+                         run->prompts.longest,
                          run->prompts.longest + run->options.max_new_tokens, run->width, error));
     TRY(pali__lora_begin(&run->steps.pass.lora, run->options.adapter, run->options.adapter_scale, run->model,
                          &run->steps.pass.compute, run->steps.pass.max_rows, error));

@@ -105,8 +105,8 @@ static pali_status prepare(struct scoring *scoring, pali_error **error)
     rows = scoring->pass_tokens;
     prompt = scoring->prompts.longest;
     TRY(take_features(scoring, error));
-    TRY(pali__steps_init(&scoring->steps, scoring->model, scoring->options.threads, NULL, 1, prompt > rows ? prompt : rows, prompt + rows,
-                         LOGITS_AT_A_TIME, error));
+    TRY(pali__steps_init(&scoring->steps, scoring->model, scoring->options.threads, NULL, 1,
+                         prompt > rows ? prompt : rows, prompt + rows, LOGITS_AT_A_TIME, error));
     TRY(pali__lora_begin(&scoring->steps.pass.lora, scoring->options.adapter, scoring->options.adapter_scale,
                          scoring->model, &scoring->steps.pass.compute, scoring->steps.pass.max_rows, error));
     scoring->sequences = pali__calloc(n, sizeof *scoring->sequences);

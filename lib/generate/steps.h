@@ -28,8 +28,8 @@ struct pali__steps {
 
 /* For `rows` rows of the cache with `capacity` tokens each, prompts of up to `longest` tokens, and steps of up to
  * `width` tokens a row. With `kv` these are its rows, which have room already. */
-pali_status pali__steps_init(struct pali__steps *steps, const pali_model *model, int32_t threads, struct pali__kv *kv, int64_t rows,
-                             int64_t longest, int64_t capacity, int64_t width, pali_error **error);
+pali_status pali__steps_init(struct pali__steps *steps, const pali_model *model, int32_t threads, struct pali__kv *kv,
+                             int64_t rows, int64_t longest, int64_t capacity, int64_t width, pali_error **error);
 void pali__steps_clear(struct pali__steps *steps); /* of a zeroed one: nothing */
 
 /* Runs the `n` checked tokens of a prompt into row `row`, behind what it holds; types as in token_type_ids. The logits

@@ -8,10 +8,10 @@
  * and for each type of weight, load and load_first as above.
  *
  * One row of x is bound by memory: one row of weights after the other, with four sums, streams faster than several rows
- * side by side, and fetching ahead of them by more or less than PREFETCH_BYTES is slower. Three and four rows of x are bound by arithmetic: a tile of them and of TILE_OUTPUTS rows of weights
- * uses each value that it loads several times. A tile has no registers for four sums each, so it goes over DEPTH values,
- * which stay in the first cache, once for each sum. All add the same products in the same order: what a row of x gets
- * does not depend on the other rows.
+ * side by side, and fetching ahead of them by more or less than PREFETCH_BYTES is slower. Three and four rows of x are
+ * bound by arithmetic: a tile of them and of TILE_OUTPUTS rows of weights uses each value that it loads several times. A
+ * tile has no registers for four sums each, so it goes over DEPTH values, which stay in the first cache, once for each
+ * sum. All add the same products in the same order: what a row of x gets does not depend on the other rows.
  */
 #include "kernels/kernels.h"
 
