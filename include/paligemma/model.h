@@ -33,12 +33,16 @@ typedef struct pali_model_options {
                                        of being used in the mapped file: as much memory as the checkpoint again, loading
                                        takes as long as reading it, and decoding is some per cent faster
                                        (docs/performance.md) */
-    int32_t reserved0;
-    uint64_t reserved[3];
+    int32_t int8_head;            /**< 1: the head is quantized to int8 while loading, a scale for each token, -1: it stays
+                                       as it is; 0 (default): 1 for a quantized checkpoint whose head is not, else -1.
+                                       Decoding then reads half as much of it (docs/quantization.md) */
+    int32_t ignore_memory;        /**< 1: load even if the machine has less memory than the model needs */
+    int32_t reserved1;
+    uint64_t reserved[2];
 } pali_model_options;
 
 #define PALI_MODEL_OPTIONS_INIT                                                                                        \
-    { sizeof(pali_model_options), (pali_dtype)0, 0, NULL, NULL, NULL, NULL, 0, 0, 0, { 0, 0, 0 } }
+    { sizeof(pali_model_options), (pali_dtype)0, 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, { 0, 0 } }
 PALI_API void pali_model_options_init(pali_model_options *options);
 
 /**
@@ -118,7 +122,8 @@ typedef struct pali_cache_options {
     int32_t fixed;            /**< 1: never grow past `capacity`, PALI_ERROR_LIMIT instead ("static" cache) */
     int32_t sliding;          /**< 1: layers with a window keep only the tokens that it can still reach; rolling back
                                    further than that is PALI_ERROR_LIMIT */
-    pali_dtype dtype;         /**< of keys and values: PALI_FLOAT32 or PALI_BFLOAT16; 0 (default): float32 */
+    pali_dtype dtype;         /**< of keys and values: PALI_FLOAT32, PALI_BFLOAT16, or PALI_INT8, each head's key and value of
+                                   a token with a scale of its own; 0 (default): float32 */
     int32_t reserved0;
     const pali_cache *prefix; /**< every row continues this cache's only row without copying it, or NULL. The prefix is
                                    then frozen: it may be read from any number of threads, and a call that would change

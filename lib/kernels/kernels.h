@@ -31,6 +31,10 @@ struct pali__kernels {
     /* y = x rounded to bfloat16, ties to even; a NaN stays a NaN. x, y: [n]. */
     void (*narrow_bf16)(uint16_t *y, const float *x, int64_t n);
 
+    /* y = x rounded to int8: returns scale = max|x| / 127.5 (float32's epsilon if all are 0), y = x / scale, to nearest, ties to even, within -128…127. x, y: [n].
+     * Source: compressed-tensors, calculate_qparams and quantize, symmetric and dynamic, strategy token. */
+    float (*round_int8)(int8_t *y, const float *x, int64_t n);
+
     /* y = x / sqrt(mean(x²) + eps) · (offset + weight). x, y, weight: [n]; y may be x. */
     void (*rms_norm)(float *y, const float *x, const float *weight, int64_t n, float eps, float offset);
     /* y = (x - mean) / sqrt(var + eps) · weight + bias. x, y, weight, bias: [n]; y may be x. */

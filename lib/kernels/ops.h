@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The operations a forward pass is written in. Activations are float32, row-major [rows, columns]; weights are
- * float32, bfloat16 or float16, row-major [out, in] as the checkpoint has them, and are read in place.
+ * float32, bfloat16, float16 or quantized (kernels/quantized.h), row-major [out, in] as the checkpoint has them, and are
+ * read in place.
  * Each operation spreads its work over `n_threads` OpenMP threads; results do not depend on their number.
  */
 #ifndef PALI_KERNELS_OPS_H
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "kernels/quantized.h"
 
 struct pali__kernels; /* the table of single-threaded kernels, kernels/kernels.h */
 
@@ -27,9 +29,10 @@ struct pali__compute {
 void pali__compute_init(struct pali__compute *compute, pali_dtype dtype, int n_threads);
 
 struct pali__matrix {
-    const void *data;
-    pali_dtype dtype; /* float32, bfloat16 or float16 */
+    const void *data; /* of a quantized matrix: its codes */
+    pali_dtype dtype; /* float32, bfloat16 or float16; PALI_INT8 if it is quantized */
     int64_t n_out, n_in;
+    struct pali__quantized quantized; /* code PALI__CODE_NONE: it is not */
 };
 
 enum pali__store { PALI__STORE = 0, PALI__ADD = 1 };
