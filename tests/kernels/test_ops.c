@@ -241,7 +241,7 @@ static void test_linear_spans(void)
             float *values = malloc((size_t)(N_OUT * n_in) * sizeof(float)), *x = malloc((size_t)n_in * sizeof(float));
             void *weights = malloc((size_t)(N_OUT * n_in) * sizeof(float));
             float whole[N_OUT], some[N_OUT + GUARDS];
-            struct pali__matrix w = {weights, dtypes[d], N_OUT, n_in};
+            struct pali__matrix w = {.data = weights, .dtype = dtypes[d], .n_out = N_OUT, .n_in = n_in};
             make_weights(weights, values, N_OUT * n_in, dtypes[d]);
             for (int64_t i = 0; i < n_in; i++)
                 x[i] = random_float(1.0f);
@@ -358,7 +358,9 @@ static void test_embed_and_convert(void)
     struct pali__compute compute;
     pali__compute_init(&compute, PALI_FLOAT32, 1);
     struct pali__matrix matrices[] = {
-        {bf16, PALI_BFLOAT16, 3, 2}, {f16, PALI_FLOAT16, 3, 2}, {f32, PALI_FLOAT32, 3, 2}};
+        {.data = bf16, .dtype = PALI_BFLOAT16, .n_out = 3, .n_in = 2},
+        {.data = f16, .dtype = PALI_FLOAT16, .n_out = 3, .n_in = 2},
+        {.data = f32, .dtype = PALI_FLOAT32, .n_out = 3, .n_in = 2}};
     for (size_t i = 0; i < 3; i++) {
         float y[2];
         pali__embed(&compute, y, &matrices[i], 1, 4.0f);
