@@ -8,79 +8,10 @@
 #include <json-c/json.h>
 
 #include "core/file.h"
+#include "core/json_text.h"
 #include "core/memory.h"
 
 enum { FILE_DEPTH = 32 };
-
-/*
- * What json-c lets pass: "\u0000", which would end a C string early, and keys in single quotes. Returns what is wrong,
- * or NULL.
- */
-static const char *find_laxity(const char *text, size_t size)
-{
-    bool in_string = false;
-    for (size_t i = 0; i < size; i++) {
-        if (text[i] == '\0')
-            return "a NUL character";
-        if (text[i] == '"')
-            in_string = !in_string;
-        else if (!in_string && text[i] == '\'')
-            return "a single quote outside strings";
-        else if (in_string && text[i] == '\\') {
-            if (size - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
-                return "a NUL character in a string";
-            i++;
-        }
-    }
-    return NULL;
-}
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/* The end of the first whole number from `start` on, outside strings, that no integer type holds; `size` if there is
- * none. tokenizer_config.json has one: a model_max_length of 1e30, written out. */
-static size_t end_of_huge_integer(const char *text, size_t start, size_t size)
-{
-    enum { MOST_DIGITS = 19 }; /* of an int64 */
-    bool in_string = false;
-    for (size_t i = start; i < size; i++) {
-        if (in_string && text[i] == '\\')
-            i++;
-        else if (text[i] == '"')
-            in_string = !in_string;
-        else if (!in_string && is_digit(text[i])) {
-            size_t first = i;
-            if (first > 0 && text[first - 1] == '-')
-                first--;
-            bool is_whole = first == 0 || !strchr(".eE+", text[first - 1]);
-            while (i < size && is_digit(text[i]))
-                i++;
-            is_whole = is_whole && (i == size || !strchr(".eE", text[i]));
-            if (is_whole && i - first > MOST_DIGITS)
-                return i;
-            i--; /* what ended the number has not been looked at */
-        }
-    }
-    return size;
-}
-
-/* json-c before 0.18 clamps such a number to the largest integer, since then it calls the text malformed. With an
- * exponent behind it, it is the same number with a fraction to both. `*offset` is where the parser stopped. */
-static struct json_object *parse_text(struct json_tokener *tokener, const char *text, size_t size, size_t *offset)
-{
-    struct json_object *root = NULL;
-    for (size_t start = 0;;) {
-        size_t end = end_of_huge_integer(text, start, size);
-        root = json_tokener_parse_ex(tokener, text + start, (int)(end - start));
-        *offset = start + json_tokener_get_parse_end(tokener);
-        if (end == size || json_tokener_get_error(tokener) != json_tokener_continue)
-            return root;
-        root = json_tokener_parse_ex(tokener, "e0", 2);
-        if (json_tokener_get_error(tokener) != json_tokener_continue)
-            return root;
-        start = end;
-    }
-}
 
 pali_status pali__json_parse(struct json_object **out, const char *text, size_t size, int depth, const char *path,
                              pali_error **error)
@@ -88,16 +19,16 @@ pali_status pali__json_parse(struct json_object **out, const char *text, size_t 
     *out = NULL;
     if (size > INT_MAX)
         return pali__fail(error, PALI_ERROR_LIMIT, "'%s': JSON text of %zu bytes is too long", path, size);
-    const char *laxity = find_laxity(text, size);
+    const char *laxity = pali__json_laxity(text, size);
     if (laxity)
         return pali__fail(error, PALI_ERROR_FORMAT, "'%s': malformed JSON: %s", path, laxity);
 
     struct json_tokener *tokener = json_tokener_new_ex(depth);
     if (!tokener)
         return pali__no_memory(error, sizeof(void *));
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     size_t offset;
-    struct json_object *root = parse_text(tokener, text, size, &offset);
+    struct json_object *root = pali__json_feed(tokener, text, size, &offset);
     enum json_tokener_error outcome = json_tokener_get_error(tokener);
     json_tokener_free(tokener);
 

@@ -419,6 +419,16 @@ static void test_json(void)
     pali__json_free(root);
     CHECK_FAILS(parse(&root, "{\"a\":123456789012345678901", &error), error, PALI_ERROR_FORMAT, "too early");
     CHECK_FAILS(parse(&root, "{\"a\":123456789012345678901x}", &error), error, PALI_ERROR_FORMAT, "malformed");
+    const char *foreign = "{\"Größe\":\"\xc2\x80你😀\\n\xef\xbf\xbf\xf4\x8f\xbf\xbf\",\"b\":123456789012345678901,\"é\":\"\\\\ü\"}";
+    CHECK_OK(parse(&root, foreign, &error), error);
+    CHECK(strcmp(pali__json_string(pali__json_get(root, "Größe")),
+                 "\xc2\x80你😀\n\xef\xbf\xbf\xf4\x8f\xbf\xbf") == 0);
+    CHECK(strcmp(pali__json_string(pali__json_get(root, "é")), "\\ü") == 0);
+    pali__json_free(root);
+    CHECK_FAILS(parse(&root, "{\"ö\":\"ä\",x}", &error), error, PALI_ERROR_FORMAT, "byte 11");
+    CHECK_FAILS(parse(&root, "{\"a\":\"\\ö\"}", &error), error, PALI_ERROR_FORMAT, "UTF-8");
+    CHECK_FAILS(parse(&root, "{\"a\":ö}", &error), error, PALI_ERROR_FORMAT, "malformed");
+    CHECK_FAILS(parse(&root, "{\"a\":\"ö", &error), error, PALI_ERROR_FORMAT, "too early");
     CHECK_OK(parse(&root, "{\"a\":NaN}", &error), error);
     CHECK(!pali__json_float(pali__json_get(root, "a"), &number));
     pali__json_free(root);
