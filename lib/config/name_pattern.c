@@ -385,6 +385,12 @@ static void add_place(struct places *places, int step)
     }
 }
 
+static void clear(struct places *places)
+{
+    while (places->n > 0)
+        places->has[places->steps[--places->n]] = false;
+}
+
 static bool takes(const struct pali__name_pattern *pattern, const struct pali__pattern_step *step, unsigned char c)
 {
     return step->op == BYTE ? step->x == c
@@ -394,30 +400,36 @@ static bool takes(const struct pali__name_pattern *pattern, const struct pali__p
 
 static bool run(const struct pali__name_pattern *pattern, int first, const char *name, size_t at)
 {
-    struct places now = { .n = 0 }, next;
+    struct places places[2], *now = &places[0], *next = &places[1], *other;
 
-    add_place(&now, first);
-    for (; now.n > 0; at++) {
+    for (int i = 0; i < 2; i++) {
+        places[i].n = 0;
+        memset(places[i].has, 0, (size_t)pattern->n_steps * sizeof *places[i].has);
+    }
+    add_place(now, first);
+    for (; now->n > 0; at++) {
         unsigned char c = (unsigned char)name[at];
-        next = (struct places){ .n = 0 };
-        for (int i = 0; i < now.n; i++) { /* the list grows while it is read */
-            int index = now.steps[i];
+        for (int i = 0; i < now->n; i++) { /* the list grows while it is read */
+            int index = now->steps[i];
             const struct pali__pattern_step *step = &pattern->steps[index];
             if (step->op == DONE)
                 return true;
             if (step->op == BYTE || step->op == ANY || step->op == SET) {
                 if (c && takes(pattern, step, c))
-                    add_place(&next, index + 1);
+                    add_place(next, index + 1);
             } else if (step->op == SPLIT) {
-                add_place(&now, index + step->x);
-                add_place(&now, index + step->y);
+                add_place(now, index + step->x);
+                add_place(now, index + step->y);
             } else if (passes(pattern, index, name, at)) {
-                add_place(&now, index + (step->op >= AHEAD || step->op == JUMP ? step->x : 1));
+                add_place(now, index + (step->op >= AHEAD || step->op == JUMP ? step->x : 1));
             }
         }
         if (!c)
             return false;
+        clear(now);
+        other = now;
         now = next;
+        next = other;
     }
     return false;
 }

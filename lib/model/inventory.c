@@ -134,9 +134,10 @@ static pali_status expect_tensor(void *user, const struct pali__tensor_spec *spe
     stored.name = pali__inventory_name(expectation->checkpoint, expectation->settings, spec->name);
     group = pali__quantized_group(expectation->checkpoint, expectation->settings, &stored);
     const pali_tensor *tensor = pali__checkpoint_find(expectation->checkpoint, spec->name);
-    if (!group || stored.name != spec->name) /* a tied head beside the embedding is superfluous, but no stranger */
+    bool stands_elsewhere = strcmp(stored.name, spec->name) != 0;
+    if (!group || stands_elsewhere) /* a tied head beside the embedding is superfluous, but no stranger */
         mark(expectation, spec->name);
-    if (stored.name != spec->name && !tensor)
+    if (stands_elsewhere && !tensor)
         return PALI_OK;
     if (group)
         expect_parts(expectation, group, &stored);

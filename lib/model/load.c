@@ -146,6 +146,24 @@ static pali_status take_quantized(struct loading *loading, struct pali__matrix *
                : copy_bytes(loading, &out->quantized.scales, pali__scales_size(out), error);
 }
 
+/* A table that passes use as floats: that of the positions. */
+static pali_status take_table(struct loading *loading, float **out, const struct pali__quantized_tensors *tensors,
+                              const struct pali__tensor_spec *spec, pali_error **error)
+{
+    size_t size = (size_t)(spec->shape[0] * spec->shape[1]) * sizeof(float), block_size;
+    float *table = pali__aligned_malloc(size);
+    struct pali__matrix matrix;
+    void *block;
+
+    TRY(own(loading->model, table, size, error));
+    TRY(pali__quantized_matrix(&matrix, &block, &block_size, tensors, spec, error));
+    for (int64_t i = 0; i < spec->shape[0]; i++)
+        pali__embed(&loading->model->compute, table + i * spec->shape[1], &matrix, i, 1.0f);
+    pali__aligned_free(block);
+    *out = table;
+    return PALI_OK;
+}
+
 /* ---- the head ---- */
 
 static bool wants_int8_head(const struct loading *loading)
@@ -202,6 +220,8 @@ static pali_status take(struct loading *loading, const struct pali__tensor_spec 
     TRY(pali__quantized_find(&parts, model->checkpoint, model->settings, loading->path, &stored, error));
     for (int i = 0; i < PALI__N_PARTS; i++)
         *bytes += parts.parts[i] ? (int64_t)pali__tensor_size(parts.parts[i]) : 0;
+    if (parts.group && spec->slot.vector)
+        return take_table(loading, spec->slot.vector, &parts, &stored, error);
     if (parts.group)
         return take_quantized(loading, spec->slot.matrix, &parts, &stored, error);
     TRY(pali__inventory_find(model->checkpoint, model->settings, loading->path, spec, &tensor, error));
@@ -236,6 +256,7 @@ static pali_status load_all(struct loading *loading, pali_error **error)
     pali_model *model = loading->model;
 
     TRY(pali__network_visit(&model->network, model->settings, load_tensor, loading, error));
+    TRY(report(loading, loading->total - loading->done, error)); /* headers, and tensors that nothing needs */
     return pali__inventory_refuse_unexpected(model->checkpoint, model->settings, &model->network, loading->path, error);
 }
 

@@ -47,18 +47,18 @@ const struct pali__quantization_group *pali__quantized_group(const pali_checkpoi
                                                              const struct pali__settings *settings,
                                                              const struct pali__tensor_spec *spec)
 {
-    const char *class_name = strcmp(spec->name, PALI__EMBEDDING_NAME) ? "Linear" : "Embedding";
+    bool is_table = spec->slot.vector || !strcmp(spec->name, PALI__EMBEDDING_NAME);
     const struct pali__quantization_group *found = NULL;
     char module[256];
 
-    if (!settings->quantization.n_groups || !spec->slot.matrix || spec->rank != 2)
+    if (!settings->quantization.n_groups || spec->rank != 2)
         return NULL;
     bool is_quantized = pali__weight_stored(checkpoint, spec->name) == PALI__STORED_QUANTIZED;
-    for (int style = 0; style <= PALI_NAMES_MODULES_5; style++) {
+    for (int style = PALI_NAMES_MODULES_5; style >= 0; style--) { /* the names that the package sees come first */
         if (!module_name(module, sizeof module, spec->name, style))
             continue;
         const struct pali__quantization_group *group =
-            pali__quantization_group_of(&settings->quantization, module, class_name);
+            pali__quantization_group_of(&settings->quantization, module, is_table ? "Embedding" : "Linear");
         if (!group != is_quantized) /* this style settles it */
             return group;
         found = group;

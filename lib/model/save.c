@@ -78,7 +78,7 @@ static int64_t rows_of(const pali_tensor *tensor)
 static pali_status count_tensor(void *user, const struct pali__tensor_spec *spec, pali_error **error)
 {
     (void)error;
-    ((struct saving *)user)->capacity += spec->slot.matrix ? PALI__N_PARTS : 1;
+    ((struct saving *)user)->capacity += spec->rank == 2 ? PALI__N_PARTS : 1;
     return PALI_OK;
 }
 
