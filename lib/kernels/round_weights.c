@@ -1,85 +1,120 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rounding to nearest with the scale that fits the largest weight of a group. */
+/* Each group of weights gets its grid; then each weight goes to the nearest point of it, and all go into their bytes.
+ * Source: compressed-tensors' quantize and pack_to_int32. */
 #include "kernels/round_weights.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
-struct range {
-    int low, high; /* of q */
+#include "core/dtype.h"
+#include "kernels/kernels.h"
+#include "kernels/weight_grid.h"
+
+enum { PIECE = 256 /* weights that are rounded before they are stored; even */ };
+
+/* A matrix, and where its scales go. */
+struct job {
+    const struct pali__kernels *kernels;
+    const struct pali__rounding *rounding;
+    float lowest, highest; /* of q */
+    int64_t n_in, n_groups;
+    void *scales;
+    int8_t *zero_points; /* NULL: symmetric */
 };
 
-static float clamp(float value, float low, float high)
+static void store_scale(void *scales, int64_t index, float scale, pali_dtype dtype)
 {
-    return value < low ? low : value > high ? high : value;
-}
-
-/* The scale and the zero point of one group, the scale as its type has it. */
-static float choose(const struct pali__rounding *rounding, struct range range, const float *w, int64_t n, void *scale,
-                    int8_t *zero_point)
-{
-    float smallest = 0.0f, largest = 0.0f, chosen, stored;
-
-    for (int64_t k = 0; k < n; k++) {
-        smallest = w[k] < smallest ? w[k] : smallest;
-        largest = w[k] > largest ? w[k] : largest;
-    }
-    if (rounding->symmetric) {
-        largest = largest > -smallest ? largest : -smallest;
-        smallest = -largest;
-    }
-    chosen = (largest - smallest) / (float)(range.high - range.low);
-    pali__from_float(scale, rounding->scale_dtype, &chosen, 1);
-    pali__to_float(&stored, scale, rounding->scale_dtype, 1);
-    if (!(stored > 0.0f)) {
-        chosen = FLT_EPSILON;
-        pali__from_float(scale, rounding->scale_dtype, &chosen, 1);
-        pali__to_float(&stored, scale, rounding->scale_dtype, 1);
-    }
-    if (!rounding->symmetric)
-        *zero_point = (int8_t)clamp(rintf((float)range.low - smallest / stored), (float)range.low, (float)range.high);
-    return stored;
-}
-
-static void put_code(enum pali__code code, unsigned char *row, int64_t k, int q)
-{
-    if (code == PALI__CODE_INT8)
-        ((int8_t *)row)[k] = (int8_t)q;
-    else if (code == PALI__CODE_PACKED8)
-        row[k] = (unsigned char)(q + 128);
+    if (dtype == PALI_FLOAT32)
+        ((float *)scales)[index] = scale;
     else
-        row[k / 2] |= (unsigned char)((q + 8) << (k % 2 * 4));
+        ((uint16_t *)scales)[index] = dtype == PALI_BFLOAT16 ? pali__bf16_from_float(scale)
+                                                             : pali__f16_from_float(scale);
 }
 
-static void round_row(const struct pali__rounding *rounding, const float *w, int64_t n_in, unsigned char *codes,
-                      char *scales, int8_t *zero_points)
+static float load_scale(const void *scales, int64_t index, pali_dtype dtype)
 {
-    struct range range = rounding->code == PALI__CODE_PACKED4 ? (struct range){ -8, 7 } : (struct range){ -128, 127 };
+    if (dtype == PALI_FLOAT32)
+        return ((const float *)scales)[index];
+    uint16_t bits = ((const uint16_t *)scales)[index];
+    return dtype == PALI_BFLOAT16 ? pali__float_from_bf16(bits) : pali__float_from_f16(bits);
+}
 
-    memset(codes, 0, (size_t)pali__code_row_size(rounding->code, n_in));
-    for (int64_t first = 0, g = 0; first < n_in; first += rounding->group_size, g++) {
-        int64_t end = first + rounding->group_size < n_in ? first + rounding->group_size : n_in;
-        int8_t zero_point = 0;
-        float scale = choose(rounding, range, w + first, end - first,
-                             scales + (size_t)g * pali_dtype_size(rounding->scale_dtype), &zero_point);
-        if (zero_points)
-            zero_points[g] = zero_point;
-        for (int64_t k = first; k < end; k++)
-            put_code(rounding->code, codes, k,
-                     (int)clamp(rintf(w[k] / scale) + (float)zero_point, (float)range.low, (float)range.high));
+static void choose_grids(const struct job *job, const float *w, int64_t row)
+{
+    const struct pali__rounding *rounding = job->rounding;
+
+    for (int64_t g = 0; g < job->n_groups; g++) {
+        int64_t first = g * rounding->group_size, left = job->n_in - first, index = row * job->n_groups + g;
+        struct pali__weight_grid grid = pali__weight_grid_choose(
+            job->kernels, rounding, w + first, rounding->importance ? rounding->importance + first : NULL,
+            left < rounding->group_size ? left : rounding->group_size);
+        store_scale(job->scales, index, grid.scale, rounding->scale_dtype);
+        if (job->zero_points)
+            job->zero_points[index] = (int8_t)grid.zero_point;
     }
+}
+
+/* Weights first…end-1 of a row, whatever groups they belong to. */
+static void round_piece(const struct job *job, int8_t *q, const float *w, int64_t row, int64_t first, int64_t end)
+{
+    int64_t group_size = job->rounding->group_size;
+
+    for (int64_t k = first, next; k < end; k = next) {
+        int64_t index = row * job->n_groups + k / group_size, group_end = (k / group_size + 1) * group_size;
+        float scale = load_scale(job->scales, index, job->rounding->scale_dtype);
+        float zero_point = job->zero_points ? (float)job->zero_points[index] : 0.0f;
+
+        next = group_end < end ? group_end : end;
+        job->kernels->round_to_grid(q + (k - first), w + k, next - k, scale, zero_point, job->lowest, job->highest);
+    }
+}
+
+/* The bytes of n weights, the first of which stands at an even place of its row. */
+static void store_codes(uint8_t *codes, enum pali__code code, const int8_t *q, int64_t n)
+{
+    if (code == PALI__CODE_INT8) {
+        memcpy(codes, q, (size_t)n);
+    } else if (code == PALI__CODE_PACKED8) {
+        for (int64_t k = 0; k < n; k++)
+            codes[k] = (uint8_t)(q[k] + 128);
+    } else {
+        for (int64_t k = 0; k + 1 < n; k += 2)
+            codes[k / 2] = (uint8_t)((q[k] + 8) | (q[k + 1] + 8) << 4);
+        if (n % 2 == 1)
+            codes[n / 2] = (uint8_t)(q[n - 1] + 8);
+    }
+}
+
+static void round_row(const struct job *job, const float *w, int64_t row, uint8_t *codes)
+{
+    enum pali__code code = job->rounding->code;
+    int64_t per_byte = code == PALI__CODE_PACKED4 ? 2 : 1, used = (job->n_in + per_byte - 1) / per_byte;
+    int8_t q[PIECE];
+
+    for (int64_t first = 0; first < job->n_in; first += PIECE) {
+        int64_t end = first + PIECE < job->n_in ? first + PIECE : job->n_in;
+        round_piece(job, q, w, row, first, end);
+        store_codes(codes + first / per_byte, code, q, end - first);
+    }
+    memset(codes + used, 0, (size_t)(pali__code_row_size(code, job->n_in) - used));
 }
 
 void pali__round_weights(const struct pali__compute *compute, const struct pali__rounding *rounding, const float *w,
                          int64_t n_rows, int64_t n_in, void *codes, void *scales, int8_t *zero_points)
 {
-    int64_t n_groups = (n_in + rounding->group_size - 1) / rounding->group_size;
     int64_t row_size = pali__code_row_size(rounding->code, n_in);
-    size_t scale_size = pali_dtype_size(rounding->scale_dtype);
+    struct job job = {
+        .kernels = compute->kernels,
+        .rounding = rounding,
+        .n_in = n_in,
+        .n_groups = (n_in + rounding->group_size - 1) / rounding->group_size,
+        .scales = scales,
+        .zero_points = rounding->symmetric ? NULL : zero_points,
+    };
 
+    pali__code_limits(rounding->code, &job.lowest, &job.highest);
 #pragma omp parallel for schedule(static) num_threads(compute->n_threads)
-    for (int64_t j = 0; j < n_rows; j++)
-        round_row(rounding, w + j * n_in, n_in, (unsigned char *)codes + j * row_size,
-                  (char *)scales + (size_t)(j * n_groups) * scale_size, zero_points ? zero_points + j * n_groups : NULL);
+    for (int64_t row = 0; row < n_rows; row++) {
+        choose_grids(&job, w + row * n_in, row);
+        round_row(&job, w + row * n_in, row, (uint8_t *)codes + row * row_size);
+    }
 }
