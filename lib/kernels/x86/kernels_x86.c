@@ -9,6 +9,7 @@ void pali__kernels_init_avx2(struct pali__kernels *kernels)
     kernels->product_columns = 16;
     PALI__SET_KERNELS(kernels, avx2);
     kernels->transpose = pali__transpose_avx2;
+    kernels->turn_pairs = pali__turn_pairs_avx2;
 }
 
 void pali__kernels_init_avx512(struct pali__kernels *kernels)
@@ -16,4 +17,11 @@ void pali__kernels_init_avx512(struct pali__kernels *kernels)
     kernels->level = PALI__CPU_AVX512;
     kernels->product_columns = 32;
     PALI__SET_KERNELS(kernels, avx512);
+}
+
+/* Of bfloat16 instructions only oneDNN makes use: our own kernels do not round their inputs. */
+void pali__kernels_init_avx512_bf16(struct pali__kernels *kernels)
+{
+    kernels->level = PALI__CPU_AVX512_BF16;
+    kernels->product_pairs = pali__product_pairs_vnni;
 }
