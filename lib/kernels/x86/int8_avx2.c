@@ -124,6 +124,13 @@ INLINE __m256i broadcast_pair(const int16_t *pair)
     return _mm256_set1_epi32(both);
 }
 
+/* sum += x in the register where the sum is. Left to the compiler, all products come first and the sums leave the
+ * registers: half as fast with GCC 12. */
+INLINE void add_in_place(__m256i *sum, __m256i x)
+{
+    __asm__("vpaddd %1, %0, %0" : "+x"(*sum) : "x"(x));
+}
+
 /* As `block` of tile_avx2.c: twelve sums, two vectors of b, a broadcast pair of a and a product fill the registers. */
 INLINE void block(const struct operands *o, const int n_rows, const int n_vectors, const bool masked, __m256i lanes)
 {
@@ -144,7 +151,7 @@ INLINE void block(const struct operands *o, const int n_rows, const int n_vector
             __m256i factor = broadcast_pair(o->a + 2 * (r * o->a_stride + l));
 #pragma GCC unroll 2
             for (int v = 0; v < n_vectors; v++)
-                sums[r][v] = _mm256_add_epi32(sums[r][v], _mm256_madd_epi16(factor, b[v]));
+                add_in_place(&sums[r][v], _mm256_madd_epi16(factor, b[v]));
         }
     }
 #pragma GCC unroll 6
