@@ -11,6 +11,7 @@
 #include <paligemma/paligemma.h>
 
 #include "mask_weights.h"
+#include "quantized_checkpoint.h"
 #include "test.h"
 
 static atomic_long n_calls, n_live;
@@ -704,6 +705,75 @@ static pali_status find_in_hub(const char *folder, pali_error **error)
     return status;
 }
 
+/* Opened with a head in int8, an adapter beside it, and an answer. */
+static pali_status use_quantized(const char *folder, pali_error **error)
+{
+    static int64_t ids[] = { 2, 30, 31, 5 };
+    pali_tensor view = pali_tensor_view(ids, PALI_INT64, 2, (int64_t[]){ 1, 4 });
+    pali_model *model = NULL;
+    pali_adapter *adapter = NULL;
+    pali_inputs *inputs = NULL;
+    pali_generation *answer = NULL;
+    pali_model_options model_options = PALI_MODEL_OPTIONS_INIT;
+    pali_generate_options options = PALI_GENERATE_OPTIONS_INIT;
+    char path[1024];
+    model_options.threads = 1;
+    options.max_new_tokens = 2;
+    snprintf(path, sizeof path, "%s/adapters/pg1-all", test_data());
+
+    pali_status status = pali_model_load(&model, folder, &model_options, error);
+    if (status == PALI_OK)
+        status = pali_adapter_load(&adapter, model, path, error);
+    options.adapter = adapter;
+    if (status == PALI_OK)
+        status = pali_inputs_create(&inputs, error);
+    if (status == PALI_OK)
+        status = pali_inputs_set(inputs, "input_ids", &view, error);
+    if (status == PALI_OK)
+        status = pali_generate(&answer, model, inputs, &options, error);
+    CHECK((answer == NULL) == (status != PALI_OK));
+    pali_generation_free(answer);
+    pali_inputs_free(inputs);
+    pali_adapter_free(adapter);
+    pali_model_free(model);
+    return status;
+}
+
+static pali_status save_quantized(const char *folder, pali_error **error)
+{
+    char out[1024], command[1100];
+    pali_save_options options = PALI_SAVE_OPTIONS_INIT;
+    snprintf(out, sizeof out, "%.1000s/saved-quantized", test_scratch());
+    snprintf(command, sizeof command, "rm -rf '%s'", out);
+    if (access(out, F_OK) == 0) /* the run before got through */
+        CHECK(system(command) == 0);
+    options.name_style = PALI_NAMES_MODULES_5;
+    options.max_shard_size = 300000;
+    return pali_checkpoint_save(folder, out, &options, error);
+}
+
+/* pg1 with each kind of parts: packed and not, zero points packed along the outputs, one scale for all. */
+static void make_quantized(char folder[600])
+{
+    static const struct rule rules[] = { { "o_proj", 4, 128, true, true, PALI_BFLOAT16 },
+                                         { "down_proj", 8, -1, true, true, PALI_FLOAT32 },
+                                         { "gate_proj", 8, 0, false, true, PALI_FLOAT32 },
+                                         { "position", 8, 0, true, false, PALI_FLOAT32 } };
+    static const char config[] =
+        "\"quantization_config\": {\"quant_method\": \"compressed-tensors\", \"config_groups\": {"
+        "\"a\": {\"targets\": [\"re:.*o_proj\"], "
+        "\"weights\": {\"num_bits\": 4, \"group_size\": 128, \"symmetric\": false}}, "
+        "\"b\": {\"targets\": [\"re:.*down_proj\"], \"weights\": {\"symmetric\": false}}, "
+        "\"c\": {\"targets\": [\"re:.*gate_proj\"], \"format\": \"int-quantized\", "
+        "\"weights\": {\"strategy\": \"channel\", \"symmetric\": false}}, "
+        "\"d\": {\"targets\": [\"re:.*position_embedding\"], \"weights\": {\"strategy\": \"channel\"}}}},";
+    char source[600];
+    snprintf(source, sizeof source, "%.500s/models/pg1", test_data());
+    CHECK(access(source, F_OK) == 0);
+    snprintf(folder, 600, "%.500s/quantized", test_scratch());
+    write_quantized(source, folder, rules, sizeof rules / sizeof *rules, config, false, NULL);
+}
+
 int main(void)
 {
     static const char *const models[] = { "models/pg1", "models/pg2" };
@@ -723,6 +793,12 @@ int main(void)
     snprintf(colpali, sizeof colpali, "%s/colpali/hf", test_data());
     run_scenario("chat", render_chat, colpali);
     run_scenario("embed", embed, colpali);
+    char quantized[600];
+    make_quantized(quantized);
+    run_scenario("quantized config", load_config, quantized);
+    run_scenario("quantized checkpoint", compare_checkpoint, quantized);
+    run_scenario("quantized model", use_quantized, quantized);
+    run_scenario("quantized save", save_quantized, quantized);
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
         char folder[1024];
         snprintf(folder, sizeof folder, "%s/%s", test_data(), models[i]);
