@@ -73,19 +73,6 @@ double prefill_flops(const struct shapes *shapes, int64_t n_tokens)
            2.0 * (double)shapes->hidden * (double)shapes->vocabulary;
 }
 
-double decoder_bytes(const struct shapes *shapes, int64_t weight_size)
-{
-    double weights = (double)shapes->layers * decoder_block_weights(shapes) +
-                     (double)shapes->hidden * (double)shapes->vocabulary;
-
-    return weights * (double)weight_size;
-}
-
-double vision_bytes(const struct shapes *shapes, int64_t weight_size)
-{
-    return vision_weights(shapes) * (double)weight_size;
-}
-
 double cache_bytes(const struct shapes *shapes, int64_t n_tokens)
 {
     return 2.0 * (double)(shapes->layers * shapes->kv_heads * shapes->head_dim * n_tokens) * (double)sizeof(float);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How much work a model of a given configuration does: bytes and floating-point operations of each stage. */
+/* How much work a model of a given configuration does: bytes of the cache and operations of each stage. */
 #ifndef PALIGEMMA_CLI_BENCH_WORK_H
 #define PALIGEMMA_CLI_BENCH_WORK_H
 
@@ -16,10 +16,6 @@ pali_status shapes_read(struct shapes *shapes, const pali_config *config, pali_e
 /* A product of [m, k] and [k, n] counts 2·m·n·k operations; norms, softmax and activations are left out. */
 double image_flops(const struct shapes *shapes);
 double prefill_flops(const struct shapes *shapes, int64_t n_tokens); /* the head for one row */
-
-/* Weights of the decoder and the head, each read once, `weight_size` bytes a value. */
-double decoder_bytes(const struct shapes *shapes, int64_t weight_size);
-double vision_bytes(const struct shapes *shapes, int64_t weight_size);
 
 /* Keys and values, float32, that one new token's attention reads when `n_tokens` are in the cache. */
 double cache_bytes(const struct shapes *shapes, int64_t n_tokens);

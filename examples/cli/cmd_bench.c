@@ -168,27 +168,27 @@ enum { IMAGE, PREFILL, DECODE, N_STAGES };
 static void make_stages(struct session *session, const struct bench *bench, struct stage *stages)
 {
     const struct shapes *shapes = &session->shapes;
-    int64_t weight_size = pali_model_dtype(session->model) == PALI_BFLOAT16 ? 2 : 4;
+    double vision_bytes = (double)session->machine.vision_bytes, decoder_bytes = (double)session->machine.decoder_bytes;
     int64_t middle = bench->prompt_tokens + bench->new_tokens / 2; /* tokens in the cache, on average */
     double rows = (double)bench->rows;
 
     stages[IMAGE] = (struct stage){ .name = "image", .unit = "s", .best = smallest(&session->image_s),
                                     .median = median(&session->image_s), .flops = image_flops(shapes),
-                                    .bytes = vision_bytes(shapes, weight_size) };
+                                    .bytes = vision_bytes };
     stages[IMAGE].limit = stages[IMAGE].flops / largest(&session->vision_rate);
     stages[IMAGE].share = stages[IMAGE].limit / stages[IMAGE].best;
 
     stages[PREFILL] = (struct stage){ .name = "prefill", .unit = "s", .best = smallest(&session->prefill_s),
                                       .median = median(&session->prefill_s),
                                       .flops = prefill_flops(shapes, bench->prompt_tokens),
-                                      .bytes = decoder_bytes(shapes, weight_size) };
+                                      .bytes = decoder_bytes };
     stages[PREFILL].limit = stages[PREFILL].flops / largest(&session->decoder_rate);
     stages[PREFILL].share = stages[PREFILL].limit / stages[PREFILL].best;
 
     stages[DECODE] = (struct stage){ .name = "decode", .unit = "tokens/s", .best = largest(&session->decode_rate),
                                      .median = median(&session->decode_rate),
                                      .flops = rows * prefill_flops(shapes, 1),
-                                     .bytes = decoder_bytes(shapes, weight_size) + rows * cache_bytes(shapes, middle) };
+                                     .bytes = decoder_bytes + rows * cache_bytes(shapes, middle) };
     stages[DECODE].limit = rows * largest(&session->read_rate) / stages[DECODE].bytes;
     stages[DECODE].share = stages[DECODE].best / stages[DECODE].limit;
 }
@@ -203,8 +203,10 @@ static void print_json(struct session *session, const struct bench *bench, const
            pali_dtype_name(pali_model_dtype(session->model)));
     json_write_number(session->load_s);
     printf(", \"peak_rss_bytes\": %" PRId64 ", \"machine\": {\"threads\": %d, \"instruction_set\": \"%s\", "
-           "\"gemm_dtype\": \"%s\", \"read_bytes_per_s\": ", session->peak_rss, (int)machine->threads,
-           machine->instruction_set, pali_dtype_name(machine->gemm_dtype));
+           "\"gemm_dtype\": \"%s\", \"vision_gemm_dtype\": \"%s\", \"decoder_gemm_dtype\": \"%s\", "
+           "\"read_bytes_per_s\": ", session->peak_rss, (int)machine->threads, machine->instruction_set,
+           pali_dtype_name(machine->gemm_dtype), pali_dtype_name(machine->vision_gemm_dtype),
+           pali_dtype_name(machine->decoder_gemm_dtype));
     json_write_number(largest(&session->read_rate));
     fputs(", \"vision_flops_per_s\": ", stdout);
     json_write_number(largest(&session->vision_rate));
@@ -232,10 +234,10 @@ static void print_table(struct session *session, const struct bench *bench, cons
 {
     const pali_machine *machine = &session->machine;
 
-    printf("machine: %d threads, %s; reads %.1f GB/s; oneDNN multiplies %s at %.0f GFLOPS (tower), %.0f (decoder)\n",
+    printf("machine: %d threads, %s; reads %.1f GB/s; multiplies %s at %.0f GFLOPS (tower), %s at %.0f (decoder)\n",
            (int)machine->threads, machine->instruction_set, 1e-9 * largest(&session->read_rate),
-           pali_dtype_name(machine->gemm_dtype), 1e-9 * largest(&session->vision_rate),
-           1e-9 * largest(&session->decoder_rate));
+           pali_dtype_name(machine->vision_gemm_dtype), 1e-9 * largest(&session->vision_rate),
+           pali_dtype_name(machine->decoder_gemm_dtype), 1e-9 * largest(&session->decoder_rate));
     printf("model: %s, %" PRId64 " px; %" PRId64 " row%s of %" PRId64 " tokens, %" PRId64 " new; %" PRId64
            " runs; loaded in %.3f s; peak memory %.0f MB\n\n",
            pali_dtype_name(pali_model_dtype(session->model)), session->shapes.image_size, bench->rows,

@@ -19,11 +19,46 @@ struct sum {
     double seconds, flops;
 };
 
+/* Bytes of a matrix in memory, with all that its products read. */
+static int64_t matrix_bytes(const struct pali__matrix *w)
+{
+    const struct pali__quantized *q = &w->quantized;
+    if (q->code == PALI__CODE_NONE)
+        return w->n_out * w->n_in * (int64_t)pali_dtype_size(w->dtype);
+    int64_t group = (int64_t)pali_dtype_size(q->scale_dtype) + (q->zero_points != NULL ? 1 : 0);
+    return w->n_out * (q->row_size + q->n_groups * group);
+}
+
+static int64_t vision_bytes(const pali_model *model)
+{
+    const struct pali__vision *vision = &model->network.vision;
+    int64_t bytes = matrix_bytes(&vision->patch_embedding.weight) + matrix_bytes(&model->network.projector.weight);
+    for (int64_t i = 0; i < model->settings->vision.num_hidden_layers; i++) {
+        const struct pali__vision_block *block = &vision->blocks[i];
+        bytes += matrix_bytes(&block->q.weight) + matrix_bytes(&block->k.weight) + matrix_bytes(&block->v.weight) +
+                 matrix_bytes(&block->out.weight) + matrix_bytes(&block->fc1.weight) + matrix_bytes(&block->fc2.weight);
+    }
+    return bytes;
+}
+
+static int64_t decoder_bytes(const pali_model *model)
+{
+    const struct pali__decoder *decoder = &model->network.decoder;
+    int64_t bytes = matrix_bytes(&decoder->head);
+    for (int64_t i = 0; i < model->settings->text.num_hidden_layers; i++) {
+        const struct pali__decoder_block *block = &decoder->blocks[i];
+        bytes += matrix_bytes(&block->q) + matrix_bytes(&block->k) + matrix_bytes(&block->v) + matrix_bytes(&block->o) +
+                 matrix_bytes(&block->gate) + matrix_bytes(&block->up) + matrix_bytes(&block->down);
+    }
+    return bytes;
+}
+
 static pali_status add_product(struct sum *sum, const struct pali__matrix *w, pali_error **error)
 {
     double seconds;
 
-    TRY(pali__machine_gemm(&seconds, sum->compute, sum->n_rows, w->n_out, w->n_in, error));
+    pali_dtype dtype = pali__machine_gemm_dtype(sum->compute, w);
+    TRY(pali__machine_gemm(&seconds, sum->compute, dtype, sum->n_rows, w->n_out, w->n_in, error));
     sum->seconds += seconds;
     sum->flops += 2.0 * (double)sum->n_rows * (double)w->n_out * (double)w->n_in;
     return PALI_OK;
@@ -66,7 +101,12 @@ pali_status pali_machine_measure(pali_machine *machine, const pali_model *model,
         return pali__fail(error, PALI_ERROR_ARGUMENT, "n_tokens should be 1…%d and is %lld", 1 << 20,
                           (long long)n_tokens);
     measured.threads = model->compute.n_threads;
-    measured.gemm_dtype = pali__machine_gemm_dtype(&model->compute);
+    measured.gemm_dtype = pali__machine_gemm_dtype(&model->compute, NULL);
+    measured.vision_gemm_dtype =
+        pali__machine_gemm_dtype(&model->compute, &model->network.vision.blocks[0].fc1.weight);
+    measured.decoder_gemm_dtype = pali__machine_gemm_dtype(&model->compute, &model->network.decoder.blocks[0].gate);
+    measured.vision_bytes = vision_bytes(model);
+    measured.decoder_bytes = decoder_bytes(model);
     measured.instruction_set = pali__cpu_name(model->compute.kernels->level);
     TRY(pali__machine_read(&measured.read_bytes_per_s, model->compute.n_threads, error));
     TRY(vision_rate(&measured.vision_flops_per_s, model, error));

@@ -460,6 +460,21 @@ static void saved(const pali_outputs *outputs)
     CHECK_FAILS(pali_outputs_save(outputs, "/no/such/folder/x.safetensors", &error), error, PALI_ERROR_IO, "/no/such");
 }
 
+/* Bytes of the decoder's weights and the head's in float32, from the configuration alone. */
+static int64_t decoder_size(const pali_model *model)
+{
+    static const char *const names[] = { "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+                                         "num_key_value_heads", "head_dim", "vocab_size" };
+    int64_t v[7] = { 0 };
+    for (int i = 0; i < 7; i++) {
+        char name[64];
+        pali_error *error = NULL;
+        snprintf(name, sizeof name, "text_config.%s", names[i]);
+        CHECK_OK(pali_config_get_int(pali_model_config(model), name, &v[i], &error), error);
+    }
+    return 4 * (v[2] * v[0] * (2 * (v[3] + v[4]) * v[5] + 3 * v[1]) + v[0] * v[6]);
+}
+
 static void machine_limits(const pali_model *model)
 {
     pali_machine machine = PALI_MACHINE_INIT;
@@ -468,6 +483,8 @@ static void machine_limits(const pali_model *model)
     CHECK_OK(pali_machine_measure(&machine, model, 9, &error), error);
     CHECK(machine.threads >= 1 && machine.instruction_set[0]);
     CHECK(machine.gemm_dtype == PALI_FLOAT32); /* the model is in float32 */
+    CHECK(machine.vision_gemm_dtype == PALI_FLOAT32 && machine.decoder_gemm_dtype == PALI_FLOAT32);
+    CHECK(machine.decoder_bytes == decoder_size(model) && machine.vision_bytes > 0);
     CHECK(machine.read_bytes_per_s > 1e8 && machine.read_bytes_per_s < 1e13);
     CHECK(machine.vision_flops_per_s > 0.0 && machine.decoder_flops_per_s > 0.0);
     machine = (pali_machine)PALI_MACHINE_INIT;
