@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rounding the matrices of a model with an eye on what goes through them (GPTQ, arXiv 2210.17323): the model runs on
+ * given inputs block by block, so that each block is calibrated on what the rounded ones before it make of them.
+ *
+ * Beside the model's map, memory is held by
+ *   - the rounded matrices, until they are written: the size of the quantized checkpoint;
+ *   - of each input, the rows that go from block to block: 4 · hidden bytes for each token, of the tower likewise;
+ *   - one block's matrices in float32, and the second moments of its inputs (quantize/second_moments.h).
+ */
+#ifndef PALI_QUANTIZE_CALIBRATION_H
+#define PALI_QUANTIZE_CALIBRATION_H
+
+#include <paligemma/inputs.h>
+
+#include "core/watch.h"
+#include "kernels/round_weights.h"
+
+/* A matrix, rounded as pali__round_weights does it. */
+struct pali__rounded {
+    char *name; /* canonical: checkpoint/tensors.h */
+    int64_t n_out, n_in;
+    struct pali__rounding rounding; /* without importance */
+    void *codes, *scales;
+    int8_t *zero_points; /* NULL if symmetric */
+};
+
+struct pali__calibrate {
+    const char *in_dir;
+    const pali_inputs *const *inputs;
+    size_t n_inputs;
+    int32_t threads; /* 0: OpenMP's number */
+    /* How the matrix `name` is to be rounded; false: it stays as it is. Asked once for each matrix of the network; an
+     * answer for those that have no share in this (embeddings, a tied head) is not taken. */
+    bool (*plan)(void *user, const char *name, int64_t n_out, int64_t n_in, struct pali__rounding *rounding);
+    void *user;
+    struct pali__watch watch; /* "calibrate" */
+};
+
+struct pali__calibration;
+
+/* As pali_quantize says of calibrations. */
+pali_status pali__calibrate(struct pali__calibration **out, const struct pali__calibrate *how, pali_error **error);
+void pali__calibration_free(struct pali__calibration *calibration); /* NULL: nothing */
+
+/* The matrix `name`, borrowed; NULL if it was not rounded. */
+const struct pali__rounded *pali__calibration_find(const struct pali__calibration *calibration, const char *name);
+
+#endif
