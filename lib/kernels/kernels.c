@@ -10,6 +10,7 @@ void pali__kernels_init_c(struct pali__kernels *kernels)
     kernels->level = PALI__CPU_C;
     kernels->product_columns = 16;
     PALI__SET_KERNELS(kernels, c);
+    PALI__SET_ROUNDING_KERNELS(kernels, c);
     kernels->transpose = pali__transpose_c;
 }
 

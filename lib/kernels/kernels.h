@@ -20,6 +20,14 @@
 typedef void pali__dot_rows_fn(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t n_x,
                                const void *w, int64_t w_stride, int64_t n_w, int64_t n);
 
+/* Grids that weights may be rounded to: scale · q for whole numbers q from lowest to highest. */
+#define PALI__GRIDS_MAX 32
+struct pali__grids {
+    float scale[PALI__GRIDS_MAX];
+    float inverse[PALI__GRIDS_MAX]; /* 1 / scale */
+    float lowest[PALI__GRIDS_MAX], highest[PALI__GRIDS_MAX];
+};
+
 struct pali__kernels {
     enum pali__cpu level;
 
@@ -34,6 +42,17 @@ struct pali__kernels {
     /* y = x rounded to int8: returns scale = max|x| / 127.5 (float32's epsilon if all are 0), y = x / scale, to nearest, ties to even, within -128…127. x, y: [n].
      * Source: compressed-tensors, calculate_qparams and quantize, symmetric and dynamic, strategy token. */
     float (*round_int8)(int8_t *y, const float *x, int64_t n);
+
+    /* Weights to integers. These three give the same on every level. q is rounded to nearest, ties to even.
+     * The smallest and the largest of 0 and x: [n]; a NaN is passed over. */
+    void (*extremes)(float *smallest, float *largest, const float *x, int64_t n);
+    /* error[c] = Σ_k importance[k] · (w[k] - scale[c]·q)² with q = w[k]·inverse[c], limited and rounded, summed in the
+     * order of k; importance NULL: 1. w, importance: [n]; error: [n_grids], a multiple of 8. */
+    void (*rounding_errors)(float *error, const struct pali__grids *grids, int n_grids, const float *w,
+                            const float *importance, int64_t n);
+    /* q = w / scale + zero_point, limited to lowest…highest (a NaN becomes lowest) and rounded. w, q: [n]. */
+    void (*round_to_grid)(int8_t *q, const float *w, int64_t n, float scale, float zero_point, float lowest,
+                          float highest);
 
     /* y = x / sqrt(mean(x²) + eps) · (offset + weight). x, y, weight: [n]; y may be x. */
     void (*rms_norm)(float *y, const float *x, const float *weight, int64_t n, float eps, float offset);

@@ -53,6 +53,24 @@ PALI__DECLARE_KERNELS(avx2);
 PALI__DECLARE_KERNELS(avx512);
 PALI__DECLARE_KERNELS(neon); /* not all of them exist: see arm/kernels_neon.c */
 
+/* Rounding weights, for which every level but plain C is served by AVX2. */
+#define PALI__DECLARE_ROUNDING_KERNELS(set)                                                                            \
+    void pali__extremes_##set(float *smallest, float *largest, const float *x, int64_t n);                             \
+    void pali__rounding_errors_##set(float *error, const struct pali__grids *grids, int n_grids, const float *w,       \
+                                     const float *importance, int64_t n);                                              \
+    void pali__round_to_grid_##set(int8_t *q, const float *w, int64_t n, float scale, float zero_point, float lowest,  \
+                                   float highest)
+
+#define PALI__SET_ROUNDING_KERNELS(kernels, set)                                                                       \
+    do {                                                                                                               \
+        (kernels)->extremes = pali__extremes_##set;                                                                    \
+        (kernels)->rounding_errors = pali__rounding_errors_##set;                                                      \
+        (kernels)->round_to_grid = pali__round_to_grid_##set;                                                          \
+    } while (0)
+
+PALI__DECLARE_ROUNDING_KERNELS(c);
+PALI__DECLARE_ROUNDING_KERNELS(avx2);
+
 /* Transposing moves data only: AVX-512 has no version of its own. */
 void pali__transpose_c(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t n_rows,
                        int64_t n_columns);

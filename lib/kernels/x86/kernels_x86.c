@@ -8,6 +8,7 @@ void pali__kernels_init_avx2(struct pali__kernels *kernels)
     kernels->level = PALI__CPU_AVX2;
     kernels->product_columns = 16;
     PALI__SET_KERNELS(kernels, avx2);
+    PALI__SET_ROUNDING_KERNELS(kernels, avx2);
     kernels->transpose = pali__transpose_avx2;
 }
 
