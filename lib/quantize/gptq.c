@@ -15,6 +15,7 @@
 #include "core/dtype.h"
 #include "core/memory.h"
 #include "kernels/kernels.h"
+#include "kernels/weight_grid.h"
 
 enum {
     PANEL = PALI__MOMENTS_PANEL,
@@ -25,10 +26,10 @@ enum {
 struct gptq {
     const struct pali__rounding *rounding;
     const struct pali__moments_factor *factor;
-    struct pali__compute alone; /* the caller's, with one thread: this one */
+    const struct pali__kernels *kernels;
     float *w;
     int64_t n_rows, n_in, group_size, n_groups, row_size, span;
-    int lowest, highest;
+    float lowest, highest; /* of a code */
     unsigned char *codes, *scales;
     int8_t *zero_points;
 };
@@ -37,11 +38,7 @@ struct gptq {
 struct band {
     float *errors;         /* [BAND, width] of a block's columns so far */
     float *asked;          /* [BAND, span] the weights that the span's columns would like to have */
-    float *group;          /* [BAND, group_size] a group's columns of these, without gaps */
-    unsigned char *codes;  /* that come with the scales of a group and are not used */
-    unsigned char *scales; /* [BAND] */
-    int8_t *zero_points;   /* [BAND] */
-    float scale[BAND], zero[BAND]; /* of the group at work */
+    struct pali__weight_grid grids[BAND]; /* of the group at work */
 };
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -65,51 +62,35 @@ static void store_code(const struct gptq *gptq, int64_t row, int64_t column, int
     }
 }
 
-/* The scales and zero points of group `group` for rows first…first+n-1. */
-static void take_scales(const struct gptq *gptq, struct band *band, int64_t first, int64_t n, int64_t group)
+/* The grids of a group of `count` columns that begins at `column`, for rows first…first+n-1 of weights w, rows w_stride
+ * apart. */
+static void choose_grids(const struct gptq *gptq, struct band *band, int64_t first, int64_t n, const float *w,
+                         int64_t w_stride, int64_t column, int64_t count)
 {
     size_t size = pali_dtype_size(gptq->rounding->scale_dtype);
 
     for (int64_t r = 0; r < n; r++) {
-        int64_t at = (first + r) * gptq->n_groups + group;
-        pali__to_float(&band->scale[r], gptq->scales + (size_t)at * size, gptq->rounding->scale_dtype, 1);
-        band->zero[r] = gptq->rounding->symmetric ? 0.0f : (float)gptq->zero_points[at];
-    }
-}
-
-/* Chooses them for the columns that begin at `asked`, of which the group has `count`; `column` is the first. */
-static void choose_scales(const struct gptq *gptq, struct band *band, int64_t first, int64_t n, int64_t column,
-                          int64_t count, const float *asked)
-{
-    size_t size = pali_dtype_size(gptq->rounding->scale_dtype);
-    int64_t group = column / gptq->group_size;
-    struct pali__rounding rounding = *gptq->rounding;
-
-    rounding.group_size = count;
-    rounding.importance = gptq->factor->importance + column;
-    for (int64_t r = 0; r < n; r++)
-        memcpy(band->group + r * count, asked + r * gptq->span, (size_t)count * sizeof *asked);
-    pali__round_weights(&gptq->alone, &rounding, band->group, n, count, band->codes, band->scales, band->zero_points);
-    for (int64_t r = 0; r < n; r++) {
-        int64_t at = (first + r) * gptq->n_groups + group;
-        memcpy(gptq->scales + (size_t)at * size, band->scales + (size_t)r * size, size);
-        if (!rounding.symmetric)
-            gptq->zero_points[at] = band->zero_points[r];
+        int64_t at = (first + r) * gptq->n_groups + column / gptq->group_size;
+        band->grids[r] = pali__weight_grid_choose(gptq->kernels, gptq->rounding, w + r * w_stride,
+                                                  gptq->factor->importance + column, count);
+        pali__from_float(gptq->scales + (size_t)at * size, gptq->rounding->scale_dtype, &band->grids[r].scale, 1);
+        if (!gptq->rounding->symmetric)
+            gptq->zero_points[at] = (int8_t)band->grids[r].zero_point;
     }
 }
 
 /* The code nearest to `asked`; its weight in *rounded. */
-static int round_one(const struct gptq *gptq, const struct band *band, int64_t r, float asked, float *rounded)
+static int round_one(const struct gptq *gptq, const struct pali__weight_grid *grid, float asked, float *rounded)
 {
-    float scale = band->scale[r], zero = band->zero[r], code = scale > 0 ? rintf(asked / scale) + zero : zero;
+    float zero = (float)grid->zero_point, code = rintf(asked / grid->scale) + zero;
 
-    code = code < (float)gptq->lowest ? (float)gptq->lowest : code > (float)gptq->highest ? (float)gptq->highest : code;
-    *rounded = scale * (code - zero);
-    return isnan(code) ? 0 : (int)code;
+    code = code >= gptq->highest ? gptq->highest : code >= gptq->lowest ? code : gptq->lowest; /* so is a NaN */
+    *rounded = grid->scale * (code - zero);
+    return (int)code;
 }
 
-/* Columns first_column…+n_columns-1 of a span, which belong to one group. `in_block` is the span's first column counted
- * from the block's, `in_span` the columns' first counted from the span's. */
+/* Columns in_span…in_span+n_columns-1 of a span, which belong to one group, and what they ask of the others up to
+ * span_end. `in_block` is the span's first column, counted from the block's. */
 static void round_columns(const struct gptq *gptq, struct band *band, int64_t block, int64_t first, int64_t n,
                           int64_t in_block, int64_t in_span, int64_t n_columns, int64_t span_end)
 {
@@ -120,7 +101,7 @@ static void round_columns(const struct gptq *gptq, struct band *band, int64_t bl
         float *w = gptq->w + (first + r) * gptq->n_in + block_first + in_block;
         for (int64_t k = in_span; k < in_span + n_columns; k++) {
             float rounded;
-            store_code(gptq, first + r, block_first + in_block + k, round_one(gptq, band, r, asked[k], &rounded));
+            store_code(gptq, first + r, block_first + in_block + k, round_one(gptq, &band->grids[r], asked[k], &rounded));
             float left = errors[k] = w[k] - rounded;
             w[k] = rounded;
             for (int64_t j = k + 1; j < span_end; j = (j / PANEL + 1) * PANEL) {
@@ -146,14 +127,13 @@ static void round_span(const struct gptq *gptq, struct band *band, int64_t block
                (size_t)n_columns * sizeof(float));
     }
     for (int64_t j = 0; j < n_columns && in_block > 0; j += PANEL)
-        gptq->alone.kernels->product(band->asked + j, gptq->span, band->errors, width,
+        gptq->kernels->product(band->asked + j, gptq->span, band->errors, width,
                                      pali__moments_factor_panel(gptq->factor, block, (in_block + j) / PANEL), PANEL, n,
                                      PANEL, in_block, true);
     for (int64_t j = 0; j < n_columns;) {
         int64_t in_group = (column + j) % gptq->group_size, count = smaller(gptq->group_size - in_group, n_columns - j);
         if (in_group == 0 && gptq->group_size < gptq->n_in)
-            choose_scales(gptq, band, first, n, column + j, count, band->asked + j);
-        take_scales(gptq, band, first, n, (column + j) / gptq->group_size);
+            choose_grids(gptq, band, first, n, band->asked + j, gptq->span, column + j, count);
         round_columns(gptq, band, block, first, n, in_block, j, count, n_columns);
         j += count;
     }
@@ -161,14 +141,8 @@ static void round_span(const struct gptq *gptq, struct band *band, int64_t block
 
 static void round_band(const struct gptq *gptq, struct band *band, int64_t first, int64_t n)
 {
-    struct pali__rounding rounding = *gptq->rounding;
-    int64_t size = (int64_t)pali_dtype_size(rounding.scale_dtype);
-
-    rounding.importance = gptq->factor->importance;
     if (gptq->group_size == gptq->n_in)
-        pali__round_weights(&gptq->alone, &rounding, gptq->w + first * gptq->n_in, n, gptq->n_in,
-                            gptq->codes + first * gptq->row_size, gptq->scales + first * size,
-                            rounding.symmetric ? NULL : gptq->zero_points + first);
+        choose_grids(gptq, band, first, n, gptq->w + first * gptq->n_in, gptq->n_in, 0, gptq->n_in);
     memset(gptq->codes + first * gptq->row_size, 0, (size_t)(n * gptq->row_size));
     for (int64_t block = 0; block < gptq->factor->n_blocks; block++) {
         int64_t count = smaller(gptq->factor->width, gptq->n_in - block * gptq->factor->width);
@@ -179,27 +153,15 @@ static void round_band(const struct gptq *gptq, struct band *band, int64_t first
 
 static bool band_init(struct band *band, const struct gptq *gptq)
 {
-    int64_t group = smaller(gptq->group_size, SPAN_MAX);
-
-    *band = (struct band){
-        .errors = pali__aligned_malloc((size_t)(BAND * gptq->factor->width) * sizeof(float)),
-        .asked = pali__aligned_malloc((size_t)(BAND * gptq->span) * sizeof(float)),
-        .group = pali__aligned_malloc((size_t)(BAND * group) * sizeof(float)),
-        .codes = pali__malloc((size_t)(BAND * pali__code_row_size(gptq->rounding->code, group))),
-        .scales = pali__malloc(BAND * sizeof(float)),
-        .zero_points = pali__malloc(BAND),
-    };
-    return band->errors && band->asked && band->group && band->codes && band->scales && band->zero_points;
+    band->errors = pali__aligned_malloc((size_t)(BAND * gptq->factor->width) * sizeof(float));
+    band->asked = pali__aligned_malloc((size_t)(BAND * gptq->span) * sizeof(float));
+    return band->errors && band->asked;
 }
 
 static void band_clear(struct band *band)
 {
     pali__aligned_free(band->errors);
     pali__aligned_free(band->asked);
-    pali__aligned_free(band->group);
-    pali__free(band->codes);
-    pali__free(band->scales);
-    pali__free(band->zero_points);
 }
 
 pali_status pali__gptq_round(const struct pali__compute *compute, const struct pali__rounding *rounding,
@@ -208,18 +170,16 @@ pali_status pali__gptq_round(const struct pali__compute *compute, const struct p
 {
     int64_t n_in = factor->n_in, group_size = smaller(rounding->group_size, n_in);
     struct gptq gptq = {
-        .rounding = rounding, .factor = factor, .alone = *compute, .w = w, .n_rows = n_rows, .n_in = n_in,
+        .rounding = rounding, .factor = factor, .kernels = compute->kernels, .w = w, .n_rows = n_rows, .n_in = n_in,
         .group_size = group_size, .n_groups = (n_in + group_size - 1) / group_size,
         .row_size = pali__code_row_size(rounding->code, n_in), .span = smaller(group_size, SPAN_MAX),
-        .lowest = rounding->code == PALI__CODE_PACKED4 ? -8 : -128,
-        .highest = rounding->code == PALI__CODE_PACKED4 ? 7 : 127,
         .codes = codes, .scales = scales, .zero_points = zero_points,
     };
     struct band *bands = pali__calloc((size_t)compute->n_threads, sizeof *bands);
     bool have_all = bands != NULL;
 
     gptq.span = (gptq.span + PANEL - 1) / PANEL * PANEL;
-    gptq.alone.n_threads = 1;
+    pali__code_limits(rounding->code, &gptq.lowest, &gptq.highest);
     for (int i = 0; have_all && i < compute->n_threads; i++)
         have_all = band_init(&bands[i], &gptq);
     if (have_all) {
