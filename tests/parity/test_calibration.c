@@ -149,7 +149,7 @@ int main(int argc, char **argv)
         { "int4 g32 vision", { { PALI__CODE_PACKED4, 32, true, true, PALI_BFLOAT16, NULL }, "vision_tower.encoder" } },
         { "int8 vision", { { PALI__CODE_PACKED8, 0, true, true, PALI_BFLOAT16, NULL }, "vision_tower.encoder" } },
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = argc > 2 ? (size_t)atoi(argv[2]) : 0; i < (argc > 3 ? (size_t)atoi(argv[3]) : sizeof cases / sizeof *cases); i++) {
         for (int with = 0; with < 2; with++) {
             char what[100];
             struct pali__calibration *calibration = NULL;
