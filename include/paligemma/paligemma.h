@@ -19,6 +19,7 @@
 #include <paligemma/machine.h>
 #include <paligemma/model.h>
 #include <paligemma/processor.h>
+#include <paligemma/quantize.h>
 #include <paligemma/save.h>
 #include <paligemma/score.h>
 #include <paligemma/segmentation.h>

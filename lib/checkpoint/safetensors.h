@@ -32,7 +32,8 @@ void pali__safetensors_close(struct pali__safetensors *file);
 pali_status pali__safetensors_begin(struct pali__writer **out, const struct pali__tensor_entry *const *order,
                                     size_t count, const char *path, pali_error **error);
 
-/* Sorts entries of one array as a file has them: the widest elements first, else in the array's order. */
+/* Sorts entries of one array as a file has them: whole multiples of 64 bytes in the order of the array, then what is left,
+ * the widest elements first. */
 void pali__safetensors_sort(const struct pali__tensor_entry **order, size_t count);
 
 size_t pali__tensor_size(const pali_tensor *tensor); /* in bytes */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Writes safetensors files. Data begins at a multiple of 64 bytes and wide types come first, so a reader that maps the
- * file finds every tensor aligned to its element. */
+/* Writes safetensors files. Data begins at a multiple of 64 bytes; so does every tensor whose size is one, and these come
+ * first. Of the others wide types come first, so a reader that maps the file finds all aligned to their elements. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,21 +54,27 @@ static bool make_header(struct pali__text *header, const struct pali__tensor_ent
     return done;
 }
 
-/* Widest elements first, otherwise in the set's order (entries lie in one array, so addresses tell it). */
-static int by_width(const void *a, const void *b)
+/* 0 for sizes that keep what follows aligned; the others by the width of their elements. */
+static size_t rank_of(const pali_tensor *tensor)
+{
+    return pali__tensor_size(tensor) % DATA_ALIGNMENT ? 16 / pali_dtype_size(tensor->dtype) : 0;
+}
+
+/* Among equals the set's order counts (entries lie in one array, so addresses tell it). */
+static int by_alignment(const void *a, const void *b)
 {
     const struct pali__tensor_entry *x = *(const struct pali__tensor_entry *const *)a;
     const struct pali__tensor_entry *y = *(const struct pali__tensor_entry *const *)b;
-    size_t width_x = pali_dtype_size(x->tensor.dtype), width_y = pali_dtype_size(y->tensor.dtype);
-    if (width_x != width_y)
-        return width_x > width_y ? -1 : 1;
+    size_t rank_x = rank_of(&x->tensor), rank_y = rank_of(&y->tensor);
+    if (rank_x != rank_y)
+        return rank_x < rank_y ? -1 : 1;
     return (x > y) - (x < y);
 }
 
 void pali__safetensors_sort(const struct pali__tensor_entry **order, size_t count)
 {
     if (count)
-        qsort(order, count, sizeof *order, by_width);
+        qsort(order, count, sizeof *order, by_alignment);
 }
 
 /* The header's length and the header. */

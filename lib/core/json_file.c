@@ -279,6 +279,18 @@ pali_status pali__json_set_string(struct json_object *object, const char *key, c
     return PALI_OK;
 }
 
+pali_status pali__json_set_text(struct json_object *object, const char *key, const char *text, size_t size,
+                                pali_error **error)
+{
+    struct json_object *value;
+
+    TRY(pali__json_parse(&value, text, size, 32, key, error));
+    if (json_object_object_add(object, key, value) == 0)
+        return PALI_OK;
+    json_object_put(value);
+    return pali__no_memory(error, size);
+}
+
 pali_status pali__json_print(struct pali__text *out, struct json_object *value, pali_error **error)
 {
     size_t size = 0;

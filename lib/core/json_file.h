@@ -60,6 +60,9 @@ const char *pali__json_string(struct json_object *value);      /* borrowed; NULL
 
 /* Adds or replaces member `key` of an object. */
 pali_status pali__json_set_string(struct json_object *object, const char *key, const char *value, pali_error **error);
+/* The same with an object that is given as text, which is right. */
+pali_status pali__json_set_text(struct json_object *object, const char *key, const char *text, size_t size,
+                                pali_error **error);
 
 /* Appends the whole value, indented, and a newline. Numbers stay as the file wrote them. */
 pali_status pali__json_print(struct pali__text *out, struct json_object *value, pali_error **error);

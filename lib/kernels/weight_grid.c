@@ -19,6 +19,7 @@ struct group {
     int64_t n;
     float smallest, largest; /* of 0 and w */
     float lowest, highest;   /* of q */
+    float upper, lower;      /* what the scale has of the largest and of the smallest weight */
 };
 
 void pali__code_limits(enum pali__code code, float *lowest, float *highest)
@@ -57,8 +58,7 @@ static struct pali__weight_grid fitting_grid(const struct group *group)
 
     if (!group->rounding->symmetric)
         return (struct pali__weight_grid){ stored_scale(scale, dtype), zero_point_for(group, group->smallest, scale) };
-    float magnitude = -group->smallest > group->largest ? -group->smallest : group->largest;
-    return (struct pali__weight_grid){ stored_scale(magnitude / (range / 2.0f), dtype), 0 };
+    return (struct pali__weight_grid){ stored_scale(group->upper, dtype), 0 };
 }
 
 /* ---- the least error ---- */
@@ -89,15 +89,10 @@ static struct candidate candidate_of(const struct group *group, float upper, flo
 {
     struct candidate candidate = { .upper = upper, .lower = lower };
     pali_dtype dtype = group->rounding->scale_dtype;
-    float range = group->highest - group->lowest, smallest = group->smallest * lower;
 
-    if (group->rounding->symmetric) {
-        float magnitude = -group->smallest > group->largest ? -group->smallest : group->largest;
-        candidate.grid.scale = stored_scale(magnitude * upper / (range / 2.0f), dtype);
-    } else {
-        candidate.grid.scale = stored_scale((group->largest * upper - smallest) / range, dtype);
-        candidate.grid.zero_point = zero_point_for(group, smallest, candidate.grid.scale);
-    }
+    candidate.grid.scale = stored_scale(group->upper * upper + group->lower * lower, dtype);
+    if (!group->rounding->symmetric)
+        candidate.grid.zero_point = zero_point_for(group, group->smallest * lower, candidate.grid.scale);
     return candidate;
 }
 
@@ -190,6 +185,10 @@ struct pali__weight_grid pali__weight_grid_choose(const struct pali__kernels *ke
 
     pali__code_limits(rounding->code, &group.lowest, &group.highest);
     kernels->extremes(&group.smallest, &group.largest, w, n);
+    float range = group.highest - group.lowest;
+    float magnitude = -group.smallest > group.largest ? -group.smallest : group.largest;
+    group.upper = rounding->symmetric ? magnitude / (range / 2.0f) : group.largest / range;
+    group.lower = rounding->symmetric ? 0.0f : -group.smallest / range;
     struct pali__weight_grid grid = fitting_grid(&group);
     return rounding->searches && group.smallest < group.largest ? best_grid(&group, grid) : grid;
 }

@@ -5,8 +5,17 @@
 
 #include "core/error.h"
 
-/* Copies the files that Transformers reads from one directory to another; in config.json, `dtype` becomes the weights'
- * type (0: it stays as it is). */
-pali_status pali__save_files(const char *in_dir, const char *out_dir, pali_dtype dtype, pali_error **error);
+struct json_object;
+
+/* Changes the root of config.json. */
+typedef pali_status pali__config_edit(void *user, struct json_object *root, pali_error **error);
+
+/* Copies the files that Transformers reads from one directory to another, config.json as `edit` leaves it (NULL: byte
+ * for byte). */
+pali_status pali__save_files(const char *in_dir, const char *out_dir, pali__config_edit *edit, void *user,
+                             pali_error **error);
+
+/* An edit: the weights' type, which is *(pali_dtype *)user. */
+pali_status pali__config_set_dtype(void *user, struct json_object *root, pali_error **error);
 
 #endif

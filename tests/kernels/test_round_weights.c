@@ -145,10 +145,10 @@ static int zero_at(const struct matrix *m, int64_t row, int64_t group)
 static double group_error(const struct matrix *m, int64_t row, int64_t group)
 {
     int64_t first = group * m->rounding.group_size, end = first + m->rounding.group_size;
-    double sum = 0;
+    double sum = 0, scale = (double)scale_at(m, row, group);
 
     for (int64_t k = first; k < end && k < m->n_in; k++) {
-        double value = (double)scale_at(m, row, group) * (code_at(m, row, k) - zero_at(m, row, group));
+        double value = scale * (code_at(m, row, k) - zero_at(m, row, group));
         double difference = (double)m->w[row * m->n_in + k] - value;
         sum += difference * difference * (m->rounding.importance ? (double)m->rounding.importance[k] : 1.0);
     }
@@ -206,11 +206,12 @@ static void test_matrix(const struct pali__kernels *kernels, struct pali__roundi
     guarded_make(&searched.scales, fitting.scales.size);
     guarded_make(&searched.zero_points, fitting.zero_points.size);
     searched.rounding.searches = true;
-    matrix_round(&searched, kernels, n_in == 600 ? 2 : 1);
+    matrix_round(&searched, kernels, n_in == 600 && !rounding.group_size ? 2 : 1);
     for (int64_t row = 0; row < ROWS; row++)
         for (int64_t g = 0; g < fitting.n_groups; g++) {
             double before = group_error(&fitting, row, g), after = group_error(&searched, row, g);
-            CHECK_MSG(after <= before * (1 + 1e-5), "row %d: %g, then %g", (int)row, before, after);
+            /* To within what float32 leaves of a difference between a weight and its code of 8 bits. */
+            CHECK_MSG(after <= before * (1 + 1e-4), "row %d: %g, then %g", (int)row, before, after);
             fitting_sum += rounding.code == PALI__CODE_PACKED4 && row == 4 ? before : 0;
             searched_sum += rounding.code == PALI__CODE_PACKED4 && row == 4 ? after : 0;
         }
