@@ -7,6 +7,7 @@
  */
 #include "quantize/calibration.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <paligemma/model.h>
@@ -63,14 +64,15 @@ static pali_status plan_matrix(void *user, const struct pali__tensor_spec *spec,
     struct pali__matrix *matrix = spec->slot.matrix;
     struct pali__rounding rounding = { 0 };
 
-    if (!takes_part(c, matrix) || !c->how->plan(c->how->user, spec->name, matrix->n_out, matrix->n_in, &rounding))
+    (void)error;
+    if (!takes_part(c, matrix) || !c->how->plan(c->how->user, spec, &rounding))
         return PALI_OK;
     rounding.importance = NULL;
     *target = (struct pali__calibration_target){ .matrix = matrix };
-    target->rounded = (struct pali__rounded){ .name = pali__strdup(spec->name), .n_out = matrix->n_out,
-                                              .n_in = matrix->n_in, .rounding = rounding };
-    c->calibration->count += target->rounded.name != NULL;
-    return target->rounded.name ? PALI_OK : pali__no_memory(error, strlen(spec->name) + 1);
+    target->rounded = (struct pali__rounded){ .n_out = matrix->n_out, .n_in = matrix->n_in, .rounding = rounding };
+    snprintf(target->name, sizeof target->name, "%s", spec->name);
+    c->calibration->count++;
+    return PALI_OK;
 }
 
 static pali_status plan(struct calibrating *c, pali_error **error)
@@ -324,19 +326,20 @@ void pali__calibration_free(struct pali__calibration *calibration)
         return;
     for (size_t i = 0; i < calibration->count; i++) {
         struct pali__rounded *rounded = &calibration->targets[i].rounded;
-        pali__free(rounded->name);
         pali__aligned_free(rounded->codes);
         pali__aligned_free(rounded->scales);
-        pali__aligned_free(rounded->zero_points);
+        pali__free(rounded->zero_points);
     }
     pali__free(calibration->targets);
     pali__free(calibration);
 }
 
-const struct pali__rounded *pali__calibration_find(const struct pali__calibration *calibration, const char *name)
+size_t pali__calibration_count(const struct pali__calibration *calibration)
 {
-    for (size_t i = 0; i < calibration->count; i++)
-        if (strcmp(calibration->targets[i].rounded.name, name) == 0)
-            return &calibration->targets[i].rounded;
-    return NULL;
+    return calibration->count;
+}
+
+struct pali__rounded *pali__calibration_get(struct pali__calibration *calibration, size_t index)
+{
+    return &calibration->targets[index].rounded;
 }

@@ -15,14 +15,14 @@
 
 #include "core/watch.h"
 #include "kernels/round_weights.h"
+#include "model/network.h"
 
 /* A matrix, rounded as pali__round_weights does it. */
 struct pali__rounded {
-    char *name; /* canonical: checkpoint/tensors.h */
     int64_t n_out, n_in;
     struct pali__rounding rounding; /* without importance */
-    void *codes, *scales;
-    int8_t *zero_points; /* NULL if symmetric */
+    void *codes, *scales; /* of pali__aligned_malloc */
+    int8_t *zero_points;  /* of pali__malloc; NULL if symmetric */
 };
 
 struct pali__calibrate {
@@ -30,9 +30,9 @@ struct pali__calibrate {
     const pali_inputs *const *inputs;
     size_t n_inputs;
     int32_t threads; /* 0: OpenMP's number */
-    /* How the matrix `name` is to be rounded; false: it stays as it is. Asked once for each matrix of the network; an
-     * answer for those that have no share in this (embeddings, a tied head) is not taken. */
-    bool (*plan)(void *user, const char *name, int64_t n_out, int64_t n_in, struct pali__rounding *rounding);
+    /* How the tensor `spec` of the network is to be rounded, whose matrix has the type of the file; false: it stays as it
+     * is. Not asked for what has no share in this: vectors, embeddings, a tied head. */
+    bool (*plan)(void *user, const struct pali__tensor_spec *spec, struct pali__rounding *rounding);
     void *user;
     struct pali__watch watch; /* "calibrate" */
 };
@@ -43,7 +43,9 @@ struct pali__calibration;
 pali_status pali__calibrate(struct pali__calibration **out, const struct pali__calibrate *how, pali_error **error);
 void pali__calibration_free(struct pali__calibration *calibration); /* NULL: nothing */
 
-/* The matrix `name`, borrowed; NULL if it was not rounded. */
-const struct pali__rounded *pali__calibration_find(const struct pali__calibration *calibration, const char *name);
+/* The matrices that were rounded, in the order of pali__network_visit. Borrowed; the caller may take codes, scales and
+ * zero points and leave NULL. */
+size_t pali__calibration_count(const struct pali__calibration *calibration);
+struct pali__rounded *pali__calibration_get(struct pali__calibration *calibration, size_t index);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "quantize/calibration_block.h"
 
+#include <math.h>
+
 #include "core/dtype.h"
 #include "core/memory.h"
 #include "quantize/gptq.h"
@@ -50,7 +52,7 @@ static pali_status make_room(struct pali__rounded *rounded, float **values, pali
         (size_t)(rounded->n_out * pali__code_row_size(rounded->rounding.code, rounded->n_in)));
     rounded->scales = pali__aligned_malloc((size_t)n_groups * pali_dtype_size(rounded->rounding.scale_dtype));
     if (!rounded->rounding.symmetric)
-        rounded->zero_points = pali__aligned_malloc((size_t)n_groups);
+        rounded->zero_points = pali__malloc((size_t)n_groups);
     *values = pali__aligned_malloc(size);
     if (!rounded->codes || !rounded->scales || !*values || (!rounded->rounding.symmetric && !rounded->zero_points))
         return pali__no_memory(error, size);
@@ -64,6 +66,11 @@ static pali_status round_target(const struct pali__calibration_block *block, str
 
     TRY(make_room(rounded, &target->values, error));
     pali__to_float(target->values, target->matrix->data, target->matrix->dtype, rounded->n_out * rounded->n_in);
+    for (int64_t i = 0; i < rounded->n_out * rounded->n_in; i++)
+        if (!isfinite(target->values[i]))
+            return pali__fail(error, PALI_ERROR_FORMAT,
+                              "tensor %s has an infinite value or one that is no number, which has no place among integers",
+                              target->name);
     TRY(pali__gptq_round(block->compute, &rounded->rounding, factor, target->values, rounded->n_out, rounded->codes,
                          rounded->scales, rounded->zero_points, error));
     target->original = *target->matrix;

@@ -10,6 +10,7 @@
 /* A matrix of the model that is to be rounded. */
 struct pali__calibration_target {
     struct pali__rounded rounded;
+    char name[128]; /* for messages */
     struct pali__matrix *matrix; /* in the model */
     struct pali__matrix original; /* what stood there, while the rounded values stand in for it */
     float *values;                /* these */
