@@ -69,7 +69,7 @@ static pali_status plan_matrix(void *user, const struct pali__tensor_spec *spec,
         return PALI_OK;
     rounding.importance = NULL;
     *target = (struct pali__calibration_target){ .matrix = matrix };
-    target->rounded = (struct pali__rounded){ .n_out = matrix->n_out, .n_in = matrix->n_in, .rounding = rounding };
+    target->rounded = (struct pali__rounded_matrix){ .n_out = matrix->n_out, .n_in = matrix->n_in, .rounding = rounding };
     snprintf(target->name, sizeof target->name, "%s", spec->name);
     c->calibration->count++;
     return PALI_OK;
@@ -325,7 +325,7 @@ void pali__calibration_free(struct pali__calibration *calibration)
     if (!calibration)
         return;
     for (size_t i = 0; i < calibration->count; i++) {
-        struct pali__rounded *rounded = &calibration->targets[i].rounded;
+        struct pali__rounded_matrix *rounded = &calibration->targets[i].rounded;
         pali__aligned_free(rounded->codes);
         pali__aligned_free(rounded->scales);
         pali__free(rounded->zero_points);
@@ -339,7 +339,7 @@ size_t pali__calibration_count(const struct pali__calibration *calibration)
     return calibration->count;
 }
 
-struct pali__rounded *pali__calibration_get(struct pali__calibration *calibration, size_t index)
+struct pali__rounded_matrix *pali__calibration_get(struct pali__calibration *calibration, size_t index)
 {
     return &calibration->targets[index].rounded;
 }

@@ -18,7 +18,7 @@
 #include "model/network.h"
 
 /* A matrix, rounded as pali__round_weights does it. */
-struct pali__rounded {
+struct pali__rounded_matrix {
     int64_t n_out, n_in;
     struct pali__rounding rounding; /* without importance */
     void *codes, *scales; /* of pali__aligned_malloc */
@@ -46,6 +46,6 @@ void pali__calibration_free(struct pali__calibration *calibration); /* NULL: not
 /* The matrices that were rounded, in the order of pali__network_visit. Borrowed; the caller may take codes, scales and
  * zero points and leave NULL. */
 size_t pali__calibration_count(const struct pali__calibration *calibration);
-struct pali__rounded *pali__calibration_get(struct pali__calibration *calibration, size_t index);
+struct pali__rounded_matrix *pali__calibration_get(struct pali__calibration *calibration, size_t index);
 
 #endif

@@ -42,7 +42,7 @@ pali_status pali__calibration_block_begin(struct pali__calibration_block *block,
     return PALI_OK;
 }
 
-static pali_status make_room(struct pali__rounded *rounded, float **values, pali_error **error)
+static pali_status make_room(struct pali__rounded_matrix *rounded, float **values, pali_error **error)
 {
     int64_t group = rounded->rounding.group_size;
     int64_t n_groups = rounded->n_out * ((rounded->n_in + group - 1) / group);
@@ -62,7 +62,7 @@ static pali_status make_room(struct pali__rounded *rounded, float **values, pali
 static pali_status round_target(const struct pali__calibration_block *block, struct pali__calibration_target *target,
                                 const struct pali__moments_factor *factor, pali_error **error)
 {
-    struct pali__rounded *rounded = &target->rounded;
+    struct pali__rounded_matrix *rounded = &target->rounded;
 
     TRY(make_room(rounded, &target->values, error));
     pali__to_float(target->values, target->matrix->data, target->matrix->dtype, rounded->n_out * rounded->n_in);

@@ -9,7 +9,7 @@
 
 /* A matrix of the model that is to be rounded. */
 struct pali__calibration_target {
-    struct pali__rounded rounded;
+    struct pali__rounded_matrix rounded;
     char name[128]; /* for messages */
     struct pali__matrix *matrix; /* in the model */
     struct pali__matrix original; /* what stood there, while the rounded values stand in for it */

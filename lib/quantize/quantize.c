@@ -161,7 +161,7 @@ static pali_status calibrate(struct quantizing *job, pali_error **error)
 
     TRY(pali__calibrate(&calibration, &how, error));
     for (size_t i = 0; i < job->n_matrices; i++) { /* planned by the same policy in the same order */
-        struct pali__rounded *rounded = pali__calibration_get(calibration, i);
+        struct pali__rounded_matrix *rounded = pali__calibration_get(calibration, i);
         struct pali__written_matrix *matrix = &job->matrices[i];
         assert(pali__calibration_count(calibration) == job->n_matrices && rounded->n_out == matrix->n_out &&
                rounded->n_in == matrix->n_in);
