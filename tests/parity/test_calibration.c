@@ -168,6 +168,7 @@ static void check_scheme(pali_model *right, const char *name, const pali_quantiz
 
     printf("%-34s to nearest: KL %.5f, top-1 %.2f %%; calibrated: KL %.5f, top-1 %.2f %%; %d tokens\n", name,
            nearest.divergence, 100.0 * nearest.same, calibrated.divergence, 100.0 * calibrated.same, nearest.n_tokens);
+    fflush(stdout);
     CHECK_MSG(nearest.n_tokens >= 500, "%d tokens", nearest.n_tokens);
     CHECK_MSG(calibrated.divergence < part * nearest.divergence, "%s: KL %g and %g", name, calibrated.divergence,
               nearest.divergence);
