@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* paligemma save: a checkpoint directory written anew, for Transformers or for this library. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "arguments.h"
 #include "commands.h"
 #include "json_write.h"
+#include "written.h"
 
 static const struct usage usage = {
     "save",
@@ -45,30 +44,6 @@ static bool take_style(struct save *save)
     return !save->name_style || save->options.name_style != 0;
 }
 
-/* "5GB", "500MB", "64KiB" or a plain number of bytes. */
-static bool take_shard_size(struct save *save)
-{
-    static const struct {
-        const char *name;
-        double bytes;
-    } units[] = { { "", 1 },      { "B", 1 },        { "KB", 1e3 },        { "MB", 1e6 },          { "GB", 1e9 },
-                  { "TB", 1e12 }, { "KiB", 1024.0 }, { "MiB", 1048576.0 }, { "GiB", 1073741824.0 } };
-    char *end;
-    if (!save->max_shard_size)
-        return true;
-    double value = strtod(save->max_shard_size, &end);
-    if (end == save->max_shard_size || !isfinite(value))
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        double bytes = value * units[i].bytes;
-        if (strcmp(end, units[i].name) == 0 && bytes >= 1.0 && bytes <= 1e18) {
-            save->options.max_shard_size = (int64_t)bytes;
-            return true;
-        }
-    }
-    return false;
-}
-
 static int check(struct save *save)
 {
     if (!save->directories[1])
@@ -79,24 +54,10 @@ static int check(struct save *save)
         return usage_error(&usage,
                            "--name-style takes transformers-4, transformers-5, modules-4 or modules-5, not \"%s\"",
                            save->name_style);
-    if (!take_shard_size(save))
+    if (!take_size(save->max_shard_size, &save->options.max_shard_size))
         return usage_error(&usage, "--max-shard-size takes a size such as 5GB or 500MiB, not \"%s\"",
                            save->max_shard_size);
     return OPTIONS_GO_ON;
-}
-
-/* One line that is written over, on a terminal only. */
-static int on_progress(void *user, const char *stage, double fraction)
-{
-    static int last = -1;
-    int percent = (int)(fraction * 100.0);
-    (void)user, (void)stage;
-    if (percent != last && isatty(STDERR_FILENO)) {
-        fprintf(stderr, "\rsaving %3d %%%s", percent, percent == 100 ? "\n" : "");
-        fflush(stderr);
-    }
-    last = percent;
-    return interrupted();
 }
 
 static int print_json(const struct save *save)
@@ -155,6 +116,7 @@ static int save_with_adapters(struct save *save, const char *path)
 
 int cmd_save(int argc, char **argv)
 {
+    static char title[] = "saving";
     struct save save = { .options = PALI_SAVE_OPTIONS_INIT };
     struct option options[] = {
         { NULL, "--dtype", "TYPE", OPTION_TEXT, false, &save.dtype, 0, 0,
@@ -176,7 +138,8 @@ int cmd_save(int argc, char **argv)
     if (status == OPTIONS_GO_ON) {
         char *path = checkpoint_path(save.directories[0]);
         save.options.write_tied_head = save.write_tied_head;
-        save.options.progress = on_progress;
+        save.options.progress = on_written;
+        save.options.progress_user = title;
         status = path ? save_with_adapters(&save, path) : EXIT_FAILED;
         free(path);
     }

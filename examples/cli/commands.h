@@ -25,6 +25,7 @@ int cmd_attend(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_save(int argc, char **argv);
+int cmd_quantize(int argc, char **argv);
 int cmd_chat_template(int argc, char **argv);
 int cmd_embed(int argc, char **argv);
 

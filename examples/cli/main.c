@@ -29,6 +29,7 @@ static const struct {
     { "explain", cmd_explain, "what decides an answer: tokens, pictures, mask, scales, and known traps" },
     { "diff", cmd_diff, "the first activation in which two files of tensors depart" },
     { "save", cmd_save, "a checkpoint anew: other dtype, names, shards; adapters merged in" },
+    { "quantize", cmd_quantize, "a checkpoint anew, with weights of 8 or 4 bits" },
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
