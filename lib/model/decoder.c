@@ -108,9 +108,21 @@ void pali__pass_commit(struct pali__pass *pass)
         pali__kv_commit(pass->kv, pass->sequences[i].cache_row, pass->sequences[i].length);
 }
 
+pali_status pali__decoder_block_run(struct pali__pass *pass, int64_t layer, pali_error **error)
+{
+    const struct pali__decoder_block *block = &pass->model->network.decoder.blocks[layer];
+
+    TRY(attention_part(pass, block, layer, error));
+    return mlp_part(pass, block, error);
+}
+
+void pali__decoder_end(struct pali__pass *pass)
+{
+    rms_norm(pass, pass->x, pass->h, pass->model->network.decoder.norm, pass->n_rows);
+}
+
 pali_status pali__decoder_run(struct pali__pass *pass, pali_error **error)
 {
-    const struct pali__decoder *decoder = &pass->model->network.decoder;
     int64_t n_layers = text_config(pass)->num_hidden_layers;
 
     for (int64_t i = 0; pass->kv && i < pass->n_sequences; i++) {
@@ -121,10 +133,9 @@ pali_status pali__decoder_run(struct pali__pass *pass, pali_error **error)
     for (int64_t layer = 0; layer < n_layers; layer++) {
         TRY(pali__watch_step(pass->watch, "prefill", layer, n_layers, error));
         tap_hidden_state(pass, layer, pass->h);
-        TRY(attention_part(pass, &decoder->blocks[layer], layer, error));
-        TRY(mlp_part(pass, &decoder->blocks[layer], error));
+        TRY(pali__decoder_block_run(pass, layer, error));
     }
-    rms_norm(pass, pass->x, pass->h, decoder->norm, pass->n_rows);
+    pali__decoder_end(pass);
     tap_hidden_state(pass, n_layers, pass->x);
     if (!pass->commits_later)
         pali__pass_commit(pass);

@@ -14,34 +14,12 @@
 
 #include "core/memory.h"
 #include "core/options.h"
-#include "model/image_features.h"
+#include "model/forward.h"
 #include "model/loss.h"
 #include "model/merge.h"
 #include "model/model_cache.h"
 #include "model/outputs.h"
-#include "model/pass.h"
 #include "model/taps.h"
-
-struct forward {
-    pali_model *model;
-    const struct pali__settings *settings;
-    const pali_inputs *inputs;
-    pali_forward_options options;
-    struct pali__watch watch;
-    int64_t batch, length;
-
-    /* The inputs, borrowed; NULL if not given. */
-    const int64_t *input_ids, *attention_mask, *position_ids, *token_type_ids, *labels;
-    int64_t mask_width, n_position_rows;
-    const float *inputs_embeds;
-
-    pali_image_features *own_features;   /* of pixel_values */
-    const pali_image_features *features; /* these, or those that the caller gave; NULL: no picture */
-    struct pali__sequence *sequences;  /* one a row of the batch */
-    uint8_t *real;                     /* [batch, mask_width]: the mask, if it covers the cache too; else NULL */
-    struct pali__pass pass;
-    pali_outputs *outputs;
-};
 
 void pali_forward_options_init(pali_forward_options *options)
 {
@@ -51,7 +29,7 @@ void pali_forward_options_init(pali_forward_options *options)
 /* ---- inputs ---- */
 
 /* An int64 tensor [batch, length] of `inputs`, or NULL. The first one that is found sets batch and length. */
-static pali_status take_ids(struct forward *forward, const char *name, const int64_t **out, pali_error **error)
+static pali_status take_ids(struct pali__forward *forward, const char *name, const int64_t **out, pali_error **error)
 {
     const pali_tensor *tensor = pali_inputs_get(forward->inputs, name);
 
@@ -72,7 +50,7 @@ static pali_status take_ids(struct forward *forward, const char *name, const int
     return PALI_OK;
 }
 
-static pali_status take_embeds(struct forward *forward, pali_error **error)
+static pali_status take_embeds(struct pali__forward *forward, pali_error **error)
 {
     const pali_tensor *tensor = pali_inputs_get(forward->inputs, "inputs_embeds");
     int64_t hidden = forward->settings->text.hidden_size;
@@ -91,7 +69,7 @@ static pali_status take_embeds(struct forward *forward, pali_error **error)
 }
 
 /* Tokens before this pass's in a row. */
-static int64_t past_length(const struct forward *forward, int64_t row)
+static int64_t past_length(const struct pali__forward *forward, int64_t row)
 {
     if (!forward->options.cache)
         return 0;
@@ -101,7 +79,7 @@ static int64_t past_length(const struct forward *forward, int64_t row)
 
 /* The mask may also cover what the cache holds already: [batch, past + length]. It then says for this pass, in place of
  * what the cache noted, which of those tokens are seen. */
-static pali_status take_mask(struct forward *forward, pali_error **error)
+static pali_status take_mask(struct pali__forward *forward, pali_error **error)
 {
     const pali_tensor *tensor = pali_inputs_get(forward->inputs, "attention_mask");
 
@@ -129,7 +107,7 @@ static pali_status take_mask(struct forward *forward, pali_error **error)
     return PALI_OK;
 }
 
-static pali_status take_positions(struct forward *forward, pali_error **error)
+static pali_status take_positions(struct pali__forward *forward, pali_error **error)
 {
     const pali_tensor *tensor = pali_inputs_get(forward->inputs, "position_ids");
 
@@ -145,7 +123,7 @@ static pali_status take_positions(struct forward *forward, pali_error **error)
 }
 
 /* Whether the cache fits, can be added to, and can forget what stands at cache_position and behind. */
-static pali_status check_cache(const struct forward *forward, pali_error **error)
+static pali_status check_cache(const struct pali__forward *forward, pali_error **error)
 {
     const pali_cache *cache = forward->options.cache;
     int64_t position = forward->options.cache_position;
@@ -168,7 +146,7 @@ static pali_status check_cache(const struct forward *forward, pali_error **error
                          : pali__cache_check_writable(cache, error);
 }
 
-static pali_status take_inputs(struct forward *forward, pali_error **error)
+static pali_status take_inputs(struct pali__forward *forward, pali_error **error)
 {
 
     TRY(take_ids(forward, "input_ids", &forward->input_ids, error));
@@ -183,7 +161,7 @@ static pali_status take_inputs(struct forward *forward, pali_error **error)
     return PALI_OK;
 }
 
-static pali_status compute_features(struct forward *forward, const pali_tensor *pixels, pali_error **error)
+static pali_status compute_features(struct pali__forward *forward, const pali_tensor *pixels, pali_error **error)
 {
     struct pali__vision_run how = { .adapter = forward->options.adapter, .watch = &forward->watch,
                                     .adapter_scale = forward->options.adapter_scale,
@@ -202,7 +180,7 @@ static pali_status compute_features(struct forward *forward, const pali_tensor *
 }
 
 /* The feature rows for this pass: given, computed from pixel_values, or none. */
-static pali_status take_features(struct forward *forward, struct pali__feature_rows *rows, pali_error **error)
+static pali_status take_features(struct pali__forward *forward, struct pali__feature_rows *rows, pali_error **error)
 {
     const pali_image_features *features = forward->options.features;
     const pali_tensor *pixels = pali_inputs_get(forward->inputs, "pixel_values");
@@ -218,7 +196,7 @@ static pali_status take_features(struct forward *forward, struct pali__feature_r
 /* ---- the pass ---- */
 
 /* Position, kind and type of every token (PARITY §10). */
-static void place_tokens(struct forward *forward)
+static void place_tokens(struct pali__forward *forward)
 {
     struct pali__pass *pass = &forward->pass;
     int64_t length = forward->length;
@@ -242,7 +220,7 @@ static void place_tokens(struct forward *forward)
     }
 }
 
-static pali_status enter_rows(struct forward *forward, struct pali__feature_rows *features, pali_error **error)
+static pali_status enter_rows(struct pali__forward *forward, struct pali__feature_rows *features, pali_error **error)
 {
     int64_t n = forward->batch * forward->length;
 
@@ -256,7 +234,7 @@ static pali_status enter_rows(struct forward *forward, struct pali__feature_rows
 
 /* ---- outputs ---- */
 
-static pali_status add_output(struct forward *forward, const char *name, int32_t rank, const int64_t *shape,
+static pali_status add_output(struct pali__forward *forward, const char *name, int32_t rank, const int64_t *shape,
                               float **data, pali_error **error)
 {
     pali_tensor *tensor;
@@ -266,7 +244,7 @@ static pali_status add_output(struct forward *forward, const char *name, int32_t
     return PALI_OK;
 }
 
-static pali_status add_taps(struct forward *forward, pali_error **error)
+static pali_status add_taps(struct pali__forward *forward, pali_error **error)
 {
     int64_t past = past_length(forward, 0);
 
@@ -278,7 +256,7 @@ static pali_status add_taps(struct forward *forward, pali_error **error)
 }
 
 /* Which positions of a row the logits are wanted for: `*count` of them, from `*first` on or as logits_index says. */
-static pali_status kept_positions(const struct forward *forward, int64_t *first, int64_t *count, pali_error **error)
+static pali_status kept_positions(const struct pali__forward *forward, int64_t *first, int64_t *count, pali_error **error)
 {
     const pali_forward_options *options = &forward->options;
 
@@ -297,7 +275,7 @@ static pali_status kept_positions(const struct forward *forward, int64_t *first,
     return PALI_OK;
 }
 
-static pali_status add_logits(struct forward *forward, pali_error **error)
+static pali_status add_logits(struct pali__forward *forward, pali_error **error)
 {
     int64_t vocab_size = forward->settings->text.vocab_size, hidden = forward->settings->text.hidden_size;
     int64_t first = 0, count = 0, *rows;
@@ -325,7 +303,7 @@ static pali_status add_logits(struct forward *forward, pali_error **error)
     return status;
 }
 
-static pali_status add_loss(struct forward *forward, pali_error **error)
+static pali_status add_loss(struct pali__forward *forward, pali_error **error)
 {
     float *loss, *token_loss;
 
@@ -336,7 +314,7 @@ static pali_status add_loss(struct forward *forward, pali_error **error)
     return pali__loss(&forward->pass, forward->labels, forward->batch, forward->length, loss, token_loss, error);
 }
 
-static pali_status add_image_states(struct forward *forward, pali_error **error)
+static pali_status add_image_states(struct pali__forward *forward, pali_error **error)
 {
     const pali_tensor *from = &forward->features->tensor;
     float scale = forward->options.image_states_divided ? pali__embedding_scale(forward->model) : 1.0f, *states;
@@ -347,7 +325,7 @@ static pali_status add_image_states(struct forward *forward, pali_error **error)
     return PALI_OK;
 }
 
-static pali_status add_states(struct forward *forward, pali_error **error)
+static pali_status add_states(struct pali__forward *forward, pali_error **error)
 {
     int64_t shape[] = { forward->batch, forward->length, forward->settings->text.hidden_size };
     float *state;
@@ -359,12 +337,13 @@ static pali_status add_states(struct forward *forward, pali_error **error)
 
 /* ---- the whole ---- */
 
-static pali_status run(struct forward *forward, pali_error **error)
+pali_status pali__forward_begin(struct pali__forward *forward, pali_error **error)
 {
     struct pali__feature_rows features;
     struct pali__kv *kv = forward->options.cache ? &forward->options.cache->kv : NULL;
     int64_t n_rows;
 
+    forward->settings = forward->model->settings;
     TRY(take_inputs(forward, error));
     TRY(take_features(forward, &features, error));
     n_rows = forward->batch * forward->length;
@@ -379,7 +358,23 @@ static pali_status run(struct forward *forward, pali_error **error)
     forward->pass.n_rows = n_rows;
     forward->pass.watch = &forward->watch;
     place_tokens(forward);
-    TRY(enter_rows(forward, &features, error));
+    return enter_rows(forward, &features, error);
+}
+
+void pali__forward_end(struct pali__forward *forward)
+{
+    pali__taps_close(&forward->pass.taps);
+    pali__pass_clear(&forward->pass);
+    pali__free(forward->sequences);
+    pali__free(forward->real);
+    pali_image_features_free(forward->own_features);
+}
+
+static pali_status run(struct pali__forward *forward, pali_error **error)
+{
+    struct pali__kv *kv = forward->options.cache ? &forward->options.cache->kv : NULL;
+
+    TRY(pali__forward_begin(forward, error));
     TRY(add_taps(forward, error));
     if (kv && forward->options.cache_position >= 0)
         pali__kv_truncate(kv, forward->options.cache_position);
@@ -395,7 +390,7 @@ static pali_status run(struct forward *forward, pali_error **error)
 pali_status pali_model_forward(pali_outputs **out, pali_model *model, const pali_inputs *inputs,
                                const pali_forward_options *options, pali_error **error)
 {
-    struct forward forward = { .model = model, .inputs = inputs, .options = PALI_FORWARD_OPTIONS_INIT };
+    struct pali__forward forward = { .model = model, .inputs = inputs, .options = PALI_FORWARD_OPTIONS_INIT };
     pali_status status;
 
     if (!out || !model || !inputs)
@@ -403,18 +398,13 @@ pali_status pali_model_forward(pali_outputs **out, pali_model *model, const pali
                           !out ? "out" : !model ? "model" : "inputs");
     *out = NULL;
     TRY(pali__options_take(&forward.options, sizeof forward.options, options, "pali_forward_options", error));
-    forward.settings = model->settings;
     forward.watch = (struct pali__watch){ forward.options.progress, forward.options.progress_user };
     forward.outputs = pali__calloc(1, sizeof *forward.outputs);
     if (!forward.outputs)
         return pali__no_memory(error, sizeof *forward.outputs);
 
     status = run(&forward, error);
-    pali__taps_close(&forward.pass.taps);
-    pali__pass_clear(&forward.pass);
-    pali__free(forward.sequences);
-    pali__free(forward.real);
-    pali_image_features_free(forward.own_features);
+    pali__forward_end(&forward);
     if (status != PALI_OK) {
         pali_outputs_free(forward.outputs);
         return status;

@@ -11,6 +11,7 @@
 #include "core/watch.h"
 #include "model/lora.h"
 #include "model/network.h"
+#include "model/observer.h"
 
 struct pali__sequence {
     int64_t first, length; /* its rows */
@@ -42,6 +43,7 @@ struct pali__pass {
     struct pali__taps taps;
     const struct pali__watch *watch;
     struct pali__lora lora;     /* pali__lora_begin, once after init, if the pass has an adapter */
+    const struct pali__observer *observer; /* of the blocks' products, or NULL */
     bool commits_later;         /* the caller commits the rows to the cache, when nothing can fail any more */
 
     /* The arena. */
@@ -85,6 +87,12 @@ void pali__pass_attend(struct pali__pass *pass, int64_t layer);
  * a sequence of few real tokens (pali__few_rows) runs its products row by row, a longer one in blocks, whatever
  * runs beside it. In bfloat16 all rows of the pass share their products. */
 pali_status pali__decoder_run(struct pali__pass *pass, pali_error **error);
+
+/* One block on pass->h, without a cache: pali__decoder_run by steps. */
+pali_status pali__decoder_block_run(struct pali__pass *pass, int64_t layer, pali_error **error);
+
+/* pass->x = norm(pass->h), which the head takes. */
+void pali__decoder_end(struct pali__pass *pass);
 
 /* Makes the rows of a pass with commits_later part of the cache. */
 void pali__pass_commit(struct pali__pass *pass);

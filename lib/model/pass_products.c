@@ -54,6 +54,7 @@ static pali_status multiply(struct pali__pass *pass, float *y, const float *x, i
 pali_status pali__pass_linear(struct pali__pass *pass, float *y, const float *x, int64_t first, int64_t n_rows,
                               const struct pali__matrix *w, enum pali__store store, pali_error **error)
 {
+    TRY(pali__observe(pass->observer, w, x, n_rows, pass->real + first, error));
     TRY(multiply(pass, y, x, first, n_rows, w, store, error));
     return pali__lora_add(&pass->lora, y, x, n_rows, w, error);
 }

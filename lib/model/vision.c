@@ -13,22 +13,6 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "model/lora.h"
-
-/* The activations of one picture, in one allocation. */
-struct tower {
-    const pali_model *model;
-    const struct pali__vision_config *config;
-    struct pali__compute compute;
-    int64_t n; /* patches */
-    float *patches;           /* [n, channels · patch · patch] */
-    float *x, *normed;        /* [n, hidden] */
-    float *q, *k, *v, *mixed; /* [n, hidden] */
-    float *wide;              /* [n, intermediate] */
-    struct pali__lora lora;
-    void *scratch;
-    void *block;
-};
 
 static size_t largest(size_t a, size_t b)
 {
@@ -51,7 +35,7 @@ static size_t scratch_size(const pali_model *model, const struct pali__compute *
     return size;
 }
 
-static pali_status tower_init(struct tower *tower, const pali_model *model, int32_t threads, pali_error **error)
+pali_status pali__tower_init(struct pali__tower *tower, const pali_model *model, int32_t threads, pali_error **error)
 {
     const struct pali__vision_config *config = &model->settings->vision;
     int64_t n = config->num_patches, hidden = config->hidden_size;
@@ -63,7 +47,7 @@ static pali_status tower_init(struct tower *tower, const pali_model *model, int3
     };
     size_t n_parts = sizeof parts / sizeof *parts, size, offset = 0;
 
-    *tower = (struct tower){ .model = model, .config = config, .n = n };
+    *tower = (struct pali__tower){ .model = model, .config = config, .n = n };
     TRY(pali__model_compute(&tower->compute, model, threads, error));
     size = scratch_size(model, &tower->compute);
     for (size_t i = 0; i < n_parts; i++)
@@ -79,21 +63,22 @@ static pali_status tower_init(struct tower *tower, const pali_model *model, int3
     return PALI_OK;
 }
 
-static pali_status linear(struct tower *tower, float *y, const float *x, const struct pali__dense *dense,
+static pali_status linear(struct pali__tower *tower, float *y, const float *x, const struct pali__dense *dense,
                           enum pali__store store, pali_error **error)
 {
+    TRY(pali__observe(tower->observer, &dense->weight, x, tower->n, NULL, error));
     TRY(pali__linear(&tower->compute, y, x, tower->n, &dense->weight, dense->bias, store, tower->scratch, error));
     return pali__lora_add(&tower->lora, y, x, tower->n, &dense->weight, error);
 }
 
-static void layer_norm(struct tower *tower, float *y, const float *x, const struct pali__affine *norm)
+static void layer_norm(struct pali__tower *tower, float *y, const float *x, const struct pali__affine *norm)
 {
     pali__layer_norm(&tower->compute, y, x, norm->weight, norm->bias, tower->n, tower->config->hidden_size,
                      (float)tower->config->layer_norm_eps);
 }
 
 /* Cuts a picture [channels, size, size] into rows (channel, row, column) as a convolution of stride `patch` reads it. */
-static void cut_patches(struct tower *tower, const float *pixels)
+static void cut_patches(struct pali__tower *tower, const float *pixels)
 {
     int64_t size = tower->config->image_size, patch = tower->config->patch_size, grid = size / patch;
     float *out = tower->patches;
@@ -107,7 +92,7 @@ static void cut_patches(struct tower *tower, const float *pixels)
     }
 }
 
-static pali_status embed_patches(struct tower *tower, const float *pixels, pali_error **error)
+pali_status pali__tower_enter(struct pali__tower *tower, const float *pixels, pali_error **error)
 {
     const struct pali__vision *vision = &tower->model->network.vision;
 
@@ -117,8 +102,9 @@ static pali_status embed_patches(struct tower *tower, const float *pixels, pali_
     return PALI_OK;
 }
 
-static pali_status siglip_block(struct tower *tower, const struct pali__vision_block *block, pali_error **error)
+pali_status pali__tower_block_run(struct pali__tower *tower, int64_t layer, pali_error **error)
 {
+    const struct pali__vision_block *block = &tower->model->network.vision.blocks[layer];
     int64_t hidden = tower->config->hidden_size, heads = tower->config->num_attention_heads;
     int64_t head_dim = hidden / heads;
 
@@ -141,7 +127,22 @@ static pali_status siglip_block(struct tower *tower, const struct pali__vision_b
     return linear(tower, tower->x, tower->wide, &block->fc2, PALI__ADD, error);
 }
 
-static void tap_state(const struct tower *tower, float *const *states, int64_t index, int64_t image)
+pali_status pali__tower_leave(struct pali__tower *tower, float *features, pali_error **error)
+{
+    const struct pali__network *network = &tower->model->network;
+
+    layer_norm(tower, tower->normed, tower->x, &network->vision.post_layernorm);
+    return linear(tower, features, tower->normed, &network->projector, PALI__STORE, error);
+}
+
+void pali__tower_clear(struct pali__tower *tower)
+{
+    pali__lora_end(&tower->lora);
+    pali__aligned_free(tower->block);
+    *tower = (struct pali__tower){ 0 };
+}
+
+static void tap_state(const struct pali__tower *tower, float *const *states, int64_t index, int64_t image)
 {
     int64_t size = tower->n * tower->config->hidden_size;
 
@@ -155,27 +156,24 @@ pali_status pali__vision_features(const pali_model *model, float *features, cons
     const struct pali__vision_config *config = &model->settings->vision;
     int64_t n_layers = config->num_hidden_layers, n_steps = n_layers * n_images;
     int64_t picture = config->num_channels * config->image_size * config->image_size;
-    struct tower tower;
+    struct pali__tower tower;
     pali_status status = PALI_OK;
 
-    TRY(tower_init(&tower, model, run->threads, error));
+    TRY(pali__tower_init(&tower, model, run->threads, error));
     status = pali__lora_begin(&tower.lora, run->adapter, run->adapter_scale, model, &tower.compute, tower.n, error);
     for (int64_t i = 0; status == PALI_OK && i < n_images; i++) {
-        status = embed_patches(&tower, pixels + i * picture, error);
+        status = pali__tower_enter(&tower, pixels + i * picture, error);
         for (int64_t layer = 0; status == PALI_OK && layer < n_layers; layer++) {
             tap_state(&tower, run->states, layer, i);
             status = pali__watch_step(run->watch, "image", i * n_layers + layer, n_steps, error);
             if (status == PALI_OK)
-                status = siglip_block(&tower, &model->network.vision.blocks[layer], error);
+                status = pali__tower_block_run(&tower, layer, error);
         }
         if (status != PALI_OK)
             break;
         tap_state(&tower, run->states, n_layers, i);
-        layer_norm(&tower, tower.normed, tower.x, &model->network.vision.post_layernorm);
-        status = linear(&tower, features + i * tower.n * model->settings->text.hidden_size, tower.normed,
-                        &model->network.projector, PALI__STORE, error);
+        status = pali__tower_leave(&tower, features + i * tower.n * model->settings->text.hidden_size, error);
     }
-    pali__lora_end(&tower.lora);
-    pali__aligned_free(tower.block);
+    pali__tower_clear(&tower);
     return status;
 }

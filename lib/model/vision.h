@@ -4,7 +4,8 @@
 #define PALI_MODEL_VISION_H
 
 #include "core/watch.h"
-#include "model/network.h"
+#include "model/lora.h"
+#include "model/observer.h"
 
 /* How the tower runs. */
 struct pali__vision_run {
@@ -20,5 +21,30 @@ struct pali__vision_run {
  * sqrt(hidden) in either direction, as in Transformers >= 5.4. */
 pali_status pali__vision_features(const pali_model *model, float *features, const float *pixels, int64_t n_images,
                                   const struct pali__vision_run *run, pali_error **error);
+
+/* ---- the same by steps, for one picture at a time ---- */
+
+/* The activations of a picture, in one allocation. */
+struct pali__tower {
+    const pali_model *model;
+    const struct pali__vision_config *config;
+    struct pali__compute compute;
+    int64_t n; /* patches */
+    float *patches;           /* [n, channels · patch · patch] */
+    float *x, *normed;        /* [n, hidden]; x is what enters a block and what leaves it */
+    float *q, *k, *v, *mixed; /* [n, hidden] */
+    float *wide;              /* [n, intermediate] */
+    struct pali__lora lora;
+    const struct pali__observer *observer; /* of its products and the projector's, or NULL */
+    void *scratch;
+    void *block;
+};
+
+pali_status pali__tower_init(struct pali__tower *tower, const pali_model *model, int32_t threads, pali_error **error);
+void pali__tower_clear(struct pali__tower *tower); /* of a zeroed one: nothing */
+
+pali_status pali__tower_enter(struct pali__tower *tower, const float *pixels, pali_error **error);
+pali_status pali__tower_block_run(struct pali__tower *tower, int64_t layer, pali_error **error);
+pali_status pali__tower_leave(struct pali__tower *tower, float *features, pali_error **error); /* [n, text hidden] */
 
 #endif

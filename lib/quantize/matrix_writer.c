@@ -25,8 +25,10 @@ void pali__matrix_writer_clear(struct pali__matrix_writer *writer)
 
 void pali__written_matrix_clear(struct pali__written_matrix *matrix)
 {
+    pali__aligned_free(matrix->codes);
     pali__aligned_free(matrix->scales);
     pali__free(matrix->zero_points);
+    matrix->codes = NULL;
     matrix->scales = NULL;
     matrix->zero_points = NULL;
 }
@@ -114,6 +116,10 @@ static pali_status write_part(struct pali__matrix_writer *writer, struct pali__w
 
     if (part == PALI__PART_SHAPE)
         return pali__rewrite_put(writer->rewrite, shape, sizeof shape, error);
+    if (part == PALI__PART_CODES && matrix->codes)
+        return pali__rewrite_put(writer->rewrite, matrix->codes,
+                                 (size_t)(matrix->n_out * pali__code_row_size(matrix->rounding.code, matrix->n_in)),
+                                 error);
     if (part == PALI__PART_CODES)
         return round_matrix(writer, matrix, source, true, error);
     if (!matrix->scales) /* a file, or a shard, whose codes come later */

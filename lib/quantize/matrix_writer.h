@@ -15,6 +15,7 @@ struct pali__written_matrix {
     const struct pali__quantization_group *group;
     struct pali__rounding rounding;
     int64_t n_out, n_in, n_groups;
+    void *codes;         /* of a matrix that a calibration has rounded, with its scales; else NULL */
     void *scales;        /* [n_out, n_groups]; NULL before the rounding and after all parts are written */
     int8_t *zero_points; /* the same, unless symmetric */
     int parts_left;

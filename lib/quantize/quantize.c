@@ -2,12 +2,14 @@
 /* pali_quantize: which tensors the new checkpoint has, and each of them copied or rounded. */
 #include <paligemma/quantize.h>
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/memory.h"
 #include "core/options.h"
 #include "model/inventory.h"
 #include "model/rewrite.h"
+#include "quantize/calibration.h"
 #include "quantize/matrix_writer.h"
 #include "quantize/policy.h"
 
@@ -21,6 +23,7 @@ struct quantizing {
     struct pali__written_matrix *matrices; /* a tensor's tag is 0, or 1 + its matrix · PALI__N_PARTS + its part */
     size_t n_matrices, capacity;
     int64_t widest; /* weights in a row */
+    bool is_calibrated;
 };
 
 const char *pali_quantization_scheme_name(pali_quantization_scheme scheme)
@@ -53,6 +56,9 @@ static pali_status fill_in_options(struct quantizing *job, pali_error **error)
                           options->threads < 0 ? "threads" : "max_shard_size");
     if (options->max_shard_size == 0)
         options->max_shard_size = default_shard_size;
+    if (options->n_calibration > 0 && !options->calibration)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "calibration is NULL and n_calibration is %zu",
+                          options->n_calibration);
     return pali__policy_init(&job->policy, options, error);
 }
 
@@ -133,6 +139,43 @@ static pali_status make_plan(struct quantizing *job, pali_error **error)
     return PALI_OK;
 }
 
+/* ---- calibration ---- */
+
+static bool plan_rounding(void *user, const struct pali__tensor_spec *spec, struct pali__rounding *rounding)
+{
+    const struct quantizing *job = user;
+    const struct pali__quantization_group *group = pali__policy_group(&job->policy, spec);
+
+    if (group)
+        *rounding = pali__policy_rounding(&job->policy, group, spec->shape[1], spec->slot.matrix->dtype);
+    return group != NULL;
+}
+
+/* All matrices, which are then only written. */
+static pali_status calibrate(struct quantizing *job, pali_error **error)
+{
+    struct pali__calibration *calibration;
+    struct pali__calibrate how = {
+        .in_dir = job->rewrite.in_dir, .inputs = job->options.calibration, .n_inputs = job->options.n_calibration,
+        .threads = job->options.threads, .plan = plan_rounding, .user = job, .watch = job->rewrite.watch };
+
+    TRY(pali__calibrate(&calibration, &how, error));
+    for (size_t i = 0; i < job->n_matrices; i++) { /* planned by the same policy in the same order */
+        struct pali__rounded_matrix *rounded = pali__calibration_get(calibration, i);
+        struct pali__written_matrix *matrix = &job->matrices[i];
+        assert(pali__calibration_count(calibration) == job->n_matrices && rounded->n_out == matrix->n_out &&
+               rounded->n_in == matrix->n_in);
+        matrix->codes = rounded->codes;
+        matrix->scales = rounded->scales;
+        matrix->zero_points = rounded->zero_points;
+        rounded->codes = rounded->scales = NULL;
+        rounded->zero_points = NULL;
+    }
+    pali__calibration_free(calibration);
+    job->is_calibrated = true;
+    return PALI_OK;
+}
+
 /* ---- writing ---- */
 
 static pali_status write_tensor(void *user, const struct pali__tensor_entry *entry,
@@ -141,6 +184,8 @@ static pali_status write_tensor(void *user, const struct pali__tensor_entry *ent
     struct quantizing *job = user;
 
     (void)entry;
+    if (job->options.n_calibration > 0 && !job->is_calibrated)
+        TRY(calibrate(job, error));
     if (!source->tag)
         return pali__rewrite_copy(&job->rewrite, source->tensor, error);
     size_t index = source->tag - 1;

@@ -531,6 +531,33 @@ static pali_status save_checkpoint(const char *folder, pali_error **error)
     return pali_checkpoint_save(folder, out, &options, error);
 }
 
+/* A calibration of the decoder and, behind the tower, the projector. */
+static pali_status calibrate_checkpoint(const char *folder, pali_error **error)
+{
+    char out[1024], path[1100];
+    pali_quantize_options options = PALI_QUANTIZE_OPTIONS_INIT;
+    pali_inputs *inputs = NULL;
+
+    snprintf(out, sizeof out, "%s/calibrated", test_scratch());
+    snprintf(path, sizeof path, "rm -rf '%s'", out);
+    if (access(out, F_OK) == 0) /* the run before got through */
+        CHECK(system(path) == 0);
+    snprintf(path, sizeof path, "%.1000s/basic.inputs.safetensors", folder);
+    options.scheme = PALI_INT4_WEIGHT_ONLY;
+    options.group_size = 32;
+    options.zero_points = 1;
+    options.parts = PALI_QUANTIZE_DECODER | PALI_QUANTIZE_PROJECTOR;
+    options.threads = 1;
+    pali_status status = pali_inputs_load(&inputs, path, error);
+    if (status == PALI_OK) {
+        options.calibration = (const pali_inputs *const[]){ inputs };
+        options.n_calibration = 1;
+        status = pali_quantize(folder, out, &options, error);
+    }
+    pali_inputs_free(inputs);
+    return status;
+}
+
 static pali_status use_pictures(const char *folder, pali_error **error)
 {
     static const char *const names[] = { "rgb8.png", "palette4-adam7.png", "color420-progressive.jpg", "cmyk.jpg",
@@ -817,6 +844,7 @@ int main(void)
         run_scenario("adapter", use_adapter, folder);
         run_scenario("merge", merge_adapter, folder);
         run_scenario("save", save_checkpoint, folder);
+        run_scenario("calibration", calibrate_checkpoint, folder);
     }
     return test_report("test_allocation");
 }
