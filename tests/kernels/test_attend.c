@@ -377,6 +377,7 @@ static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int
                         int64_t head_dim, float soft_cap, int64_t n_seen, pali_dtype dtype, int n_threads)
 {
     static const int64_t heads[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    bool in_cache = n_queries == 1; /* else the pass makes them: the heads of a slot stand side by side */
     struct guarded q, k, v, out, p;
     guarded_make(&q, n_queries * n_heads * head_dim * 4);
     guarded_make(&k, n_keys * n_kv_heads * head_dim * 4);
@@ -388,8 +389,8 @@ static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int
     random_floats(v.data, n_keys * n_kv_heads * head_dim, 1.0f);
     struct pali__attention a = {
         .q = q.data, .out = out.data, .q_stride = n_heads * head_dim, .out_stride = n_heads * head_dim, .n_runs = 1,
-        .runs = {{.k = k.data, .v = v.data, .dtype = dtype, .count = n_keys, .head_stride = n_keys * head_dim,
-                  .slot_stride = head_dim}},
+        .runs = {{.k = k.data, .v = v.data, .dtype = dtype, .count = n_keys,
+                  .head_stride = in_cache ? n_keys * head_dim : head_dim, .slot_stride = in_cache ? head_dim : n_kv_heads * head_dim}},
         .n_queries = n_queries, .n_keys = n_keys, .n_heads = n_heads, .n_kv_heads = n_kv_heads, .head_dim = head_dim,
         .q_start = n_keys - n_queries, .scale = 0.0625f, .soft_cap = soft_cap,
         .probabilities = n_seen ? p.data : NULL, .seen_heads = heads, .n_seen_heads = n_seen};
@@ -412,8 +413,12 @@ static void bench(void)
     for (int n_threads = 1; n_threads <= 2; n_threads++) {
         bench_shape("tower, 224 px", 256, 256, 16, 16, 72, 0, 0, PALI_FLOAT32, n_threads);
         bench_shape("tower, 448 px", 1024, 1024, 16, 16, 72, 0, 0, PALI_FLOAT32, n_threads);
+        bench_shape("tower, 896 px", 4096, 4096, 16, 16, 72, 0, 0, PALI_FLOAT32, n_threads);
         bench_shape("PaliGemma 1, prefill", 260, 260, 8, 1, 256, 0, 0, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 1, 448 px", 1028, 1028, 8, 1, 256, 0, 0, PALI_FLOAT32, n_threads);
         bench_shape("PaliGemma 2, prefill", 260, 260, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 2, 448 px", 1028, 1028, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 2, 896 px", 4100, 4100, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
         bench_shape("the same, one head seen", 260, 260, 8, 4, 256, 50, 1, PALI_FLOAT32, n_threads);
         bench_shape("the same, all heads seen", 260, 260, 8, 4, 256, 50, 8, PALI_FLOAT32, n_threads);
         bench_shape("PaliGemma 1, decode", 1, 300, 8, 1, 256, 0, 0, PALI_FLOAT32, n_threads);
