@@ -139,7 +139,10 @@ struct pali__attention {
     float *probabilities;        /* [n_seen_heads, n_queries, n_keys] to be filled with the softmax, or NULL */
     const int64_t *seen_heads;   /* whose softmax that is, each 0…n_heads-1; NULL: all heads, in their order */
     int64_t n_seen_heads;        /* not read without seen_heads */
+    void *scratch;               /* scratch_size bytes, 64-byte aligned. With pali__attend_scratch() of them or more, keys */
+    size_t scratch_size;         /* are turned once for all queries: faster for many; the results are the same bits */
 };
+size_t pali__attend_scratch(const struct pali__compute *compute, int64_t n_keys, int64_t n_kv_heads, int64_t head_dim);
 void pali__attend(const struct pali__compute *compute, const struct pali__attention *attention);
 
 /* The probabilities alone, which are wanted. */

@@ -50,7 +50,8 @@ struct pali__pass {
     float *q, *k, *v, *mixed;   /* [max_rows, heads · head_dim] */
     float *gate, *up;           /* [max_mlp_rows, intermediate] */
     int64_t max_mlp_rows;
-    void *scratch;
+    void *scratch;              /* of products, and of attention */
+    size_t scratch_size;
     void *block;
 };
 

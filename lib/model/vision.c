@@ -27,6 +27,7 @@ struct tower {
     float *wide;              /* [n, intermediate] */
     struct pali__lora lora;
     void *scratch;
+    size_t scratch_size;
     void *block;
 };
 
@@ -38,9 +39,10 @@ static size_t largest(size_t a, size_t b)
 static size_t scratch_size(const pali_model *model, const struct pali__compute *compute)
 {
     const struct pali__vision *vision = &model->network.vision;
-    int64_t n = model->settings->vision.num_patches;
-    size_t size = pali__linear_scratch(compute, n, &vision->patch_embedding.weight);
+    int64_t n = model->settings->vision.num_patches, n_heads = model->settings->vision.num_attention_heads;
+    size_t size = pali__attend_scratch(compute, n, n_heads, model->settings->vision.hidden_size / n_heads);
 
+    size = largest(size, pali__linear_scratch(compute, n, &vision->patch_embedding.weight));
     size = largest(size, pali__linear_scratch(compute, n, &model->network.projector.weight));
     for (int64_t i = 0; i < model->settings->vision.num_hidden_layers; i++) {
         const struct pali__vision_block *block = &vision->blocks[i];
@@ -65,7 +67,7 @@ static pali_status tower_init(struct tower *tower, const pali_model *model, int3
 
     *tower = (struct tower){ .model = model, .config = config, .n = n };
     TRY(pali__model_compute(&tower->compute, model, threads, error));
-    size = scratch_size(model, &tower->compute);
+    size = tower->scratch_size = scratch_size(model, &tower->compute);
     for (size_t i = 0; i < n_parts; i++)
         size += (size_t)(parts[i].count + 15) / 16 * 64;
     tower->block = pali__aligned_malloc(size);
@@ -131,7 +133,7 @@ static pali_status siglip_block(struct tower *tower, const struct pali__vision_b
         .runs = { { .k = tower->k, .v = tower->v, .dtype = PALI_FLOAT32, .count = tower->n, .head_stride = head_dim,
                     .slot_stride = hidden } },
         .n_queries = tower->n, .n_keys = tower->n, .n_heads = heads, .n_kv_heads = heads, .head_dim = head_dim,
-        .scale = 1.0f / sqrtf((float)head_dim),
+        .scale = 1.0f / sqrtf((float)head_dim), .scratch = tower->scratch, .scratch_size = tower->scratch_size,
     });
     TRY(linear(tower, tower->x, tower->mixed, &block->out, PALI__ADD, error));
 
