@@ -53,6 +53,21 @@ void pali__linear_by_row(const struct pali__compute *compute, float *y, const fl
                          const struct pali__matrix *w, const float *bias, enum pali__store store);
 size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows, const struct pali__matrix *w);
 
+/* The products of one x with up to PALI__LINEAR_PARTS matrices of equal n_in: what each would give alone, bit for bit,
+ * with the largest scratch that any of them asks for. */
+struct pali__linear_part {
+    float *y;
+    const struct pali__matrix *w;
+    const float *bias;
+};
+enum { PALI__LINEAR_PARTS = 3 };
+pali_status pali__linear_group(const struct pali__compute *compute, const struct pali__linear_part *parts, int n_parts,
+                               const float *x, int64_t n_rows, enum pali__store store, void *scratch,
+                               pali_error **error);
+pali_status pali__linear_group_in_blocks(const struct pali__compute *compute, const struct pali__linear_part *parts,
+                                         int n_parts, const float *x, int64_t n_rows, enum pali__store store,
+                                         void *scratch, pali_error **error);
+
 /* Outputs first…first+count-1 of a matrix. */
 struct pali__span {
     int32_t first, count;

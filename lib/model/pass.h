@@ -71,6 +71,10 @@ void pali__real_tokens(const struct pali__pass *pass, const struct pali__sequenc
 pali_status pali__pass_linear(struct pali__pass *pass, float *y, const float *x, int64_t first, int64_t n_rows,
                               const struct pali__matrix *w, enum pali__store store, pali_error **error);
 
+/* The same, y = x·Wᵀ, for several matrices and one x. */
+pali_status pali__pass_linears(struct pali__pass *pass, const struct pali__linear_part *parts, int n_parts,
+                               const float *x, int64_t first, int64_t n_rows, pali_error **error);
+
 /* mixed = softmax(mask(cap(q·kᵀ))) · v of every sequence, whose keys and values then go into the cache (attention.c). */
 void pali__pass_attend(struct pali__pass *pass, int64_t layer);
 

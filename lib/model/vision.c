@@ -88,6 +88,18 @@ static pali_status linear(struct tower *tower, float *y, const float *x, const s
     return pali__lora_add(&tower->lora, y, x, tower->n, &dense->weight, error);
 }
 
+static pali_status queries_keys_values(struct tower *tower, const struct pali__vision_block *block, pali_error **error)
+{
+    struct pali__linear_part parts[] = { { tower->q, &block->q.weight, block->q.bias },
+                                         { tower->k, &block->k.weight, block->k.bias },
+                                         { tower->v, &block->v.weight, block->v.bias } };
+
+    TRY(pali__linear_group(&tower->compute, parts, 3, tower->normed, tower->n, PALI__STORE, tower->scratch, error));
+    for (int i = 0; i < 3; i++)
+        TRY(pali__lora_add(&tower->lora, parts[i].y, tower->normed, tower->n, parts[i].w, error));
+    return PALI_OK;
+}
+
 static void layer_norm(struct tower *tower, float *y, const float *x, const struct pali__affine *norm)
 {
     pali__layer_norm(&tower->compute, y, x, norm->weight, norm->bias, tower->n, tower->config->hidden_size,
@@ -125,9 +137,7 @@ static pali_status siglip_block(struct tower *tower, const struct pali__vision_b
     int64_t head_dim = hidden / heads;
 
     layer_norm(tower, tower->normed, tower->x, &block->layer_norm1);
-    TRY(linear(tower, tower->q, tower->normed, &block->q, PALI__STORE, error));
-    TRY(linear(tower, tower->k, tower->normed, &block->k, PALI__STORE, error));
-    TRY(linear(tower, tower->v, tower->normed, &block->v, PALI__STORE, error));
+    TRY(queries_keys_values(tower, block, error));
     pali__attend(&tower->compute, &(struct pali__attention){
         .q = tower->q, .out = tower->mixed, .q_stride = hidden, .out_stride = hidden, .n_runs = 1,
         .runs = { { .k = tower->k, .v = tower->v, .dtype = PALI_FLOAT32, .count = tower->n, .head_stride = head_dim,

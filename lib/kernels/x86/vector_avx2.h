@@ -65,9 +65,20 @@ static inline __m256 exp8(__m256 x)
     return _mm256_andnot_ps(_mm256_cmp_ps(x, lowest, _CMP_LT_OQ), p);
 }
 
+/* 2^r for r in [-1/2, 1/2]: the polynomial of least relative error (9e-8) that is 1 at 0. */
+static inline __m256 two_to_fraction8(__m256 r)
+{
+    __m256 p = _mm256_set1_ps(1.326470877e-3f);
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(9.671511466e-3f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(5.550733776e-2f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(2.402224210e-1f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(6.931469776e-1f));
+    return _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
+}
+
 /* exp(x) to 2 ulp for x in [-87, 0]; below that 0. As exp8 without its care for other values: adding 1.5·2²³ rounds
- * x/ln 2 to a whole number n and leaves it in the low bits, from where it goes straight into the exponent; then a
- * polynomial of least relative error for 2^r, r = x/ln 2 - n in [-1/2, 1/2], with 1/ln 2 in two parts. */
+ * x/ln 2 to a whole number n and leaves it in the low bits, from where it goes straight into the exponent; times 2^r,
+ * r = x/ln 2 - n, with 1/ln 2 in two parts. */
 static inline __m256 exp_falling8(__m256 x)
 {
     const __m256 lowest = _mm256_set1_ps(-87.0f), round = _mm256_set1_ps(12582912.0f);
@@ -75,12 +86,7 @@ static inline __m256 exp_falling8(__m256 x)
     __m256 in = _mm256_max_ps(x, lowest);
     __m256 shifted = _mm256_fmadd_ps(in, per_ln2, round), n = _mm256_sub_ps(shifted, round);
     __m256 r = _mm256_fmadd_ps(in, rest, _mm256_fmsub_ps(in, per_ln2, n));
-    __m256 p = _mm256_set1_ps(1.326470877e-3f);
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(9.671511466e-3f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(5.550733776e-2f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(2.402224210e-1f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(6.931469776e-1f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
+    __m256 p = two_to_fraction8(r);
     __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
     p = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent));
     return _mm256_and_ps(p, _mm256_cmp_ps(x, lowest, _CMP_GE_OQ));
@@ -104,13 +110,25 @@ static inline __m256 tanh8(__m256 x)
     return _mm256_max_ps(minus_one, _mm256_min_ps(one, _mm256_div_ps(p, q)));
 }
 
+/* 2^x for x between -126 and 128, where it is infinity; less counts as -126, more as 128, and NaN stays NaN. To 2 ulp of
+ * what x stands for, as exp_falling8. */
+static inline __m256 power_of_two8(__m256 x)
+{
+    const __m256 least = _mm256_set1_ps(-126.0f), most = _mm256_set1_ps(128.0f), round = _mm256_set1_ps(12582912.0f);
+    __m256 in = _mm256_max_ps(least, _mm256_min_ps(most, x)); /* NaN passes as second operand */
+    __m256 shifted = _mm256_add_ps(in, round), r = _mm256_sub_ps(in, _mm256_sub_ps(shifted, round));
+    __m256 p = two_to_fraction8(r);
+    __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent));
+}
+
 /* gelu_tanh(x) = x/2·(1 + tanh u) = x / (1 + exp(-2u)), u = √(2/π)·(x + 0.044715·x³). */
 static inline __m256 gelu8(__m256 x)
 {
+    const __m256 factor = _mm256_set1_ps(-2.0f * 0.7978845608028654f * 1.4426950408889634f);
     __m256 square = _mm256_mul_ps(x, x);
     __m256 inner = _mm256_fmadd_ps(_mm256_mul_ps(square, x), _mm256_set1_ps(0.044715f), x);
-    __m256 power = exp8(_mm256_mul_ps(inner, _mm256_set1_ps(-2.0f * 0.7978845608028654f)));
-    return _mm256_div_ps(x, _mm256_add_ps(power, _mm256_set1_ps(1.0f)));
+    return _mm256_div_ps(x, _mm256_add_ps(power_of_two8(_mm256_mul_ps(inner, factor)), _mm256_set1_ps(1.0f)));
 }
 
 /* silu(x) = x / (1 + exp(-x)). */
