@@ -8,10 +8,11 @@
 
 #include <math.h>
 
-#include "kernels/attention_tile.h"
+#include "kernels/attention_panels.h"
 
 enum {
     FEW_QUERIES = 4,
+    FEW_TILES = 2, /* that read the same keys: turning these once for all is worth its barrier for more */
     ROWS_WORTH_TRANSPOSING = 8, /* with fewer rows, keys are read once, in place, by dot products */
     KEYS_PER_SPLIT = 256,       /* at least; a multiple of PALI__TILE_KEYS */
     PARTIAL_SIZE = 32768 /* floats on the stack for the results of the splits */
@@ -64,26 +65,60 @@ static void finish_row(const struct pali__kernels *kernels, const struct pali__a
         kernels->scale(out, out, a->head_dim, 1.0f / sum);
 }
 
+/* Queries `block` of the heads of `chunk`. `panels`: of all key heads, `panels_count` each, or NULL. */
+static void attend_block(const struct pali__compute *compute, const struct pali__attention *a, const struct cut *cut,
+                         int64_t chunk, int64_t block, const float *panels, int64_t panels_count)
+{
+    struct pali__tile tile = {.attention = a, .kernels = compute->kernels, .first_key = a->first_key,
+                              .n_keys = a->n_keys - a->first_key, .by_dots = cut->by_dots};
+    choose_heads(&tile, cut, chunk);
+    tile.first_query = block * cut->queries;
+    tile.n_queries = smaller(cut->queries, a->n_queries - tile.first_query);
+    tile.out = a->out + tile.first_query * a->out_stride + tile.first_head * a->head_dim;
+    tile.head_stride = a->head_dim;
+    tile.query_stride = a->out_stride;
+    if (panels != NULL)
+        tile.panels = panels + pali__key_head(a, tile.first_head) * panels_count;
+    pali__tile_run(&tile);
+    for (int64_t h = 0; h < tile.n_heads; h++) {
+        for (int64_t i = 0; i < tile.n_queries; i++)
+            finish_row(compute->kernels, a, tile.out + h * tile.head_stride + i * tile.query_stride,
+                       tile.first_head + h, tile.sum[h * tile.n_queries + i], tile.empty);
+    }
+}
+
+size_t pali__attend_scratch(const struct pali__compute *compute, int64_t n_keys, int64_t n_kv_heads, int64_t head_dim)
+{
+    return (size_t)(pali__panels_count(compute->kernels, n_keys, head_dim) * n_kv_heads) * sizeof(float);
+}
+
+/* Where the keys are to be turned for all tiles, or NULL: if few tiles read them, or there is no room. */
+static float *room_for_panels(const struct pali__compute *compute, const struct pali__attention *a,
+                              const struct cut *cut)
+{
+    int64_t n_keys = a->n_keys - a->first_key, n_tiles = cut->n_head_chunks * cut->n_query_blocks;
+    size_t size = pali__attend_scratch(compute, n_keys, a->n_kv_heads, a->head_dim);
+    bool shared = !cut->by_dots && a->head_dim <= PALI__TILE_HEAD_DIM && n_tiles > FEW_TILES * a->n_kv_heads;
+    return shared && size <= a->scratch_size ? a->scratch : NULL;
+}
+
 static void attend_many(const struct pali__compute *compute, const struct pali__attention *a)
 {
     struct cut cut = cut_for(a);
-    int64_t n_tiles = cut.n_head_chunks * cut.n_query_blocks;
-#pragma omp parallel for schedule(dynamic) num_threads(compute->n_threads)
-    for (int64_t t = 0; t < n_tiles; t++) {
-        struct pali__tile tile = {.attention = a, .kernels = compute->kernels, .first_key = a->first_key,
-                                  .n_keys = a->n_keys - a->first_key, .by_dots = cut.by_dots};
-        choose_heads(&tile, &cut, t / cut.n_query_blocks);
-        tile.first_query = t % cut.n_query_blocks * cut.queries;
-        tile.n_queries = smaller(cut.queries, a->n_queries - tile.first_query);
-        tile.out = a->out + tile.first_query * a->out_stride + tile.first_head * a->head_dim;
-        tile.head_stride = a->head_dim;
-        tile.query_stride = a->out_stride;
-        pali__tile_run(&tile);
-        for (int64_t h = 0; h < tile.n_heads; h++) {
-            for (int64_t i = 0; i < tile.n_queries; i++)
-                finish_row(compute->kernels, a, tile.out + h * tile.head_stride + i * tile.query_stride,
-                           tile.first_head + h, tile.sum[h * tile.n_queries + i], tile.empty);
+    int64_t n_keys = a->n_keys - a->first_key, n_key_tiles = blocks_of(n_keys, PALI__TILE_KEYS);
+    int64_t panels_count = pali__panels_count(compute->kernels, n_keys, a->head_dim);
+    float *panels = room_for_panels(compute, a, &cut);
+#pragma omp parallel num_threads(compute->n_threads)
+    {
+        if (panels != NULL) {
+#pragma omp for schedule(dynamic)
+            for (int64_t t = 0; t < a->n_kv_heads * n_key_tiles; t++)
+                pali__panels_fill(compute->kernels, a, panels + t / n_key_tiles * panels_count, t / n_key_tiles,
+                                  a->first_key + t % n_key_tiles * PALI__TILE_KEYS);
         }
+#pragma omp for schedule(dynamic)
+        for (int64_t t = 0; t < cut.n_head_chunks * cut.n_query_blocks; t++)
+            attend_block(compute, a, &cut, t / cut.n_query_blocks, t % cut.n_query_blocks, panels, panels_count);
     }
 }
 

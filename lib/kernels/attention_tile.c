@@ -7,12 +7,10 @@
 #include "kernels/attention_tile.h"
 
 #include <math.h>
-#include <string.h>
 
-enum {
-    PANEL_MAX = 32, /* the most columns that any kernel takes at a time */
-    COPIED = 8      /* a divisor of those of all kernels */
-};
+#include "kernels/attention_panels.h"
+
+enum { PANEL_MAX = 32 /* the most columns that any kernel takes at a time */ };
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -123,36 +121,26 @@ static void add_values(struct pali__tile *tile, const float *p, int64_t first, i
     tile->empty = false;
 }
 
-/* panel[n, columns] = the first columns of values[n, …], whose rows are `stride` apart, at most `width` of them. */
-static void cut_panel(float *panel, int64_t columns, const float *values, int64_t stride, int64_t n, int64_t width)
-{
-    for (int64_t i = 0; i < n; i++) {
-        const float *in = values + i * stride;
-        float *out = panel + i * columns;
-        int64_t j = 0;
-        for (; j + COPIED <= width; j += COPIED)
-            memcpy(out + j, in + j, COPIED * sizeof *out);
-        for (; j < width; j++)
-            out[j] = in[j];
-    }
-}
-
-/* The same as add_values for many rows. As the values stand, their rows would drive each other out of the first cache:
- * as many columns as a product takes at a time are copied before they are used. */
+/* The same as add_values for many rows, by panels. */
 static void add_values_by_panels(struct pali__tile *tile, const float *p, int64_t first, int64_t n, float *buffer)
 {
     const struct pali__attention *a = tile->attention;
-    int64_t columns = tile->kernels->product_columns, stride;
-    float panel[PANEL_MAX * PALI__TILE_KEYS];
-    const float *v = pali__key_rows(tile->kernels, a, true, pali__key_head(a, tile->first_head), first, n, buffer,
-                                    &stride);
+    const struct pali__kernels *kernels = tile->kernels;
+    int64_t columns = kernels->product_columns, stride = 0;
+    float own[PANEL_MAX * PALI__TILE_KEYS];
+    const float *v = NULL;
+    if (tile->panels == NULL)
+        v = pali__key_rows(kernels, a, true, pali__key_head(a, tile->first_head), first, n, buffer, &stride);
     for (int64_t d = 0; d < a->head_dim; d += columns) {
         int64_t width = smaller(columns, a->head_dim - d);
-        cut_panel(panel, columns, v + d, stride, n, width);
+        const float *panel = own;
+        if (tile->panels != NULL)
+            panel = pali__value_panel(kernels, a, tile->panels, first, d);
+        else
+            pali__cut_values(kernels, own, v + d, stride, n, width);
         for (int64_t h = 0; h < tile->n_heads; h++)
-            tile->kernels->product(out_at(tile, h, 0) + d, tile->query_stride,
-                                   p + h * tile->n_queries * PALI__TILE_KEYS, PALI__TILE_KEYS, panel, columns,
-                                   tile->n_queries, width, n, !tile->empty);
+            kernels->product(out_at(tile, h, 0) + d, tile->query_stride, p + h * tile->n_queries * PALI__TILE_KEYS,
+                             PALI__TILE_KEYS, panel, columns, tile->n_queries, width, n, !tile->empty);
     }
     tile->empty = false;
 }
@@ -195,18 +183,24 @@ static void score_by_dots(const struct pali__tile *tile, float *scores, const fl
     }
 }
 
-/* The same by products with the keys turned into panels: panel[head_dim, keys]. */
+/* The same by products with panels of keys. */
 static void score_by_product(const struct pali__tile *tile, float *scores, const float *q, int64_t n_rows,
                              int64_t first, int64_t n, float *buffer)
 {
     const struct pali__attention *a = tile->attention;
     const struct pali__kernels *kernels = tile->kernels;
-    int64_t columns = kernels->product_columns, width = a->head_dim, stride;
-    float panel[PANEL_MAX * PALI__TILE_HEAD_DIM];
-    const float *k = pali__key_rows(kernels, a, false, pali__key_head(a, tile->first_head), first, n, buffer, &stride);
+    int64_t columns = kernels->product_columns, width = a->head_dim, stride = 0;
+    float own[PANEL_MAX * PALI__TILE_HEAD_DIM];
+    const float *k = NULL;
+    if (tile->panels == NULL)
+        k = pali__key_rows(kernels, a, false, pali__key_head(a, tile->first_head), first, n, buffer, &stride);
     for (int64_t j = 0; j < n; j += columns) {
         int64_t taken = smaller(columns, n - j);
-        kernels->transpose(panel, columns, k + j * stride, stride, taken, width);
+        const float *panel = own;
+        if (tile->panels != NULL)
+            panel = pali__key_panel(kernels, a, tile->panels, first, j);
+        else
+            pali__turn_keys(kernels, own, k + j * stride, stride, taken, width);
         kernels->product(scores + j, PALI__TILE_KEYS, q, width, panel, columns, n_rows, taken, width, false);
     }
 }

@@ -36,6 +36,7 @@ struct pali__tile {
     int64_t first_head, n_heads, first_query, n_queries;
     int64_t first_key, n_keys; /* first_key is a multiple of PALI__TILE_KEYS from the attention's own */
     bool by_dots;              /* scores by dot products: set for a whole call, so that no query depends on another */
+    const float *panels;       /* of its key head, turned for all tiles (attention_panels.h); NULL: it turns them itself */
 
     /* Σ exp(score - max)·v over the keys, by row, before the division by Σ exp(score - max): row h, i stands at
      * out + h·head_stride + i·query_stride. Not written while `empty`. */

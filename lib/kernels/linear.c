@@ -330,7 +330,7 @@ pali_status pali__linear_in_blocks(const struct pali__compute *compute, float *y
     product.narrowed = scratch;
     product.threads = (unsigned char *)scratch + product.narrowed_size;
     if (!multiplies_bf16(compute, w->dtype) || !bf16_works(&product)) {
-        pali__panel_product(compute, y, x, n_rows, w, bias, store, scratch);
+        pali__panel_product(compute, &(struct pali__linear_part){y, w, bias}, 1, x, n_rows, store, scratch);
         return PALI_OK;
     }
     pali_status status = multiply_in_bf16(&product);

@@ -55,6 +55,21 @@ void pali__linear_by_row(const struct pali__compute *compute, float *y, const fl
                          const struct pali__matrix *w, const float *bias, enum pali__store store, void *scratch);
 size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows, const struct pali__matrix *w);
 
+/* The products of one x with up to PALI__LINEAR_PARTS matrices of equal n_in: what each would give alone, bit for bit,
+ * with the largest scratch that any of them asks for. */
+struct pali__linear_part {
+    float *y;
+    const struct pali__matrix *w;
+    const float *bias;
+};
+enum { PALI__LINEAR_PARTS = 3 };
+pali_status pali__linear_group(const struct pali__compute *compute, const struct pali__linear_part *parts, int n_parts,
+                               const float *x, int64_t n_rows, enum pali__store store, void *scratch,
+                               pali_error **error);
+pali_status pali__linear_group_in_blocks(const struct pali__compute *compute, const struct pali__linear_part *parts,
+                                         int n_parts, const float *x, int64_t n_rows, enum pali__store store,
+                                         void *scratch, pali_error **error);
+
 /* Outputs first…first+count-1 of a matrix. */
 struct pali__span {
     int32_t first, count;
@@ -141,7 +156,10 @@ struct pali__attention {
     float *probabilities;        /* [n_seen_heads, n_queries, n_keys] to be filled with the softmax, or NULL */
     const int64_t *seen_heads;   /* whose softmax that is, each 0…n_heads-1; NULL: all heads, in their order */
     int64_t n_seen_heads;        /* not read without seen_heads */
+    void *scratch;               /* scratch_size bytes, 64-byte aligned. With pali__attend_scratch() of them or more, keys */
+    size_t scratch_size;         /* are turned once for all queries: faster for many; the results are the same bits */
 };
+size_t pali__attend_scratch(const struct pali__compute *compute, int64_t n_keys, int64_t n_kv_heads, int64_t head_dim);
 void pali__attend(const struct pali__compute *compute, const struct pali__attention *attention);
 
 /* The probabilities alone, which are wanted. */

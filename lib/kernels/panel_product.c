@@ -154,28 +154,50 @@ size_t pali__panel_product_scratch(const struct pali__compute *compute, int64_t 
     return (size_t)(panels_count(n_rows, w->n_in) + compute->n_threads * thread_count(n_rows)) * sizeof(float);
 }
 
-void pali__panel_product(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
-                         const struct pali__matrix *w, const float *bias, enum pali__store store, void *scratch)
+/* What there is to do for rows first_row…first_row+n_rows-1 of one matrix. */
+static struct work work_for(const struct pali__compute *compute, const struct pali__linear_part *part,
+                            enum pali__store store, float *panels, int64_t first_row, int64_t n_rows)
 {
-    struct work work = {.compute = compute, .w = w, .bias = bias, .store = store, .panels = scratch,
-                        .panel_rows = compute->kernels->product_columns};
-    int64_t at_once = rows_at_once(compute, n_rows), group = group_for(compute, w->n_out);
-    float *threads = work.panels + panels_count(n_rows, w->n_in);
-    work.depth = blocks_of(blocks_of(w->n_in, blocks_of(w->n_in, DEPTH_MAX)), DEPTH_STEP) * DEPTH_STEP;
+    const struct pali__matrix *w = part->w;
+    int64_t n_parts = blocks_of(w->n_in, DEPTH_MAX), padded_rows = blocks_of(n_rows, ROWS_STEP) * ROWS_STEP;
+    return (struct work){.compute = compute, .w = w, .bias = part->bias, .store = store,
+                         .y = part->y + first_row * w->n_out, .n_rows = n_rows, .padded_rows = padded_rows,
+                         .panel_rows = compute->kernels->product_columns, .sums_stride = padded_rows + STRIDE_EXTRA,
+                         .depth = blocks_of(blocks_of(w->n_in, n_parts), DEPTH_STEP) * DEPTH_STEP, .panels = panels};
+}
+
+/* The n-th group of outputs of all the matrices, counted through. */
+static void multiply_nth_group(const struct work *works, int64_t n, float *scratch)
+{
+    const struct work *work = works;
+    int64_t group = group_for(work->compute, work->w->n_out);
+    while (n >= blocks_of(work->w->n_out, group)) {
+        n -= blocks_of(work->w->n_out, group);
+        work++;
+        group = group_for(work->compute, work->w->n_out);
+    }
+    multiply_group(work, n * group, smaller(group, work->w->n_out - n * group), scratch);
+}
+
+void pali__panel_product(const struct pali__compute *compute, const struct pali__linear_part *parts, int n_parts,
+                         const float *x, int64_t n_rows, enum pali__store store, void *scratch)
+{
+    struct work works[PALI__LINEAR_PARTS];
+    int64_t at_once = rows_at_once(compute, n_rows), n_in = parts[0].w->n_in, n_groups = 0;
+    float *panels = scratch, *threads = panels + panels_count(n_rows, n_in);
+    for (int i = 0; i < n_parts; i++)
+        n_groups += blocks_of(parts[i].w->n_out, group_for(compute, parts[i].w->n_out));
     for (int64_t first = 0; first < n_rows; first += at_once) {
-        work.n_rows = smaller(at_once, n_rows - first);
-        work.padded_rows = blocks_of(work.n_rows, ROWS_STEP) * ROWS_STEP;
-        work.sums_stride = work.padded_rows + STRIDE_EXTRA;
-        work.y = y + first * w->n_out;
+        for (int i = 0; i < n_parts; i++)
+            works[i] = work_for(compute, &parts[i], store, panels, first, smaller(at_once, n_rows - first));
 #pragma omp parallel num_threads(compute->n_threads)
         {
 #pragma omp for schedule(static)
-            for (int64_t row = 0; row < work.n_rows; row += work.panel_rows)
-                turn_panel(&work, x + first * w->n_in, row);
+            for (int64_t row = 0; row < works[0].n_rows; row += works[0].panel_rows)
+                turn_panel(&works[0], x + first * n_in, row);
 #pragma omp for schedule(dynamic)
-            for (int64_t out = 0; out < w->n_out; out += group)
-                multiply_group(&work, out, smaller(group, w->n_out - out),
-                               threads + omp_get_thread_num() * thread_count(n_rows));
+            for (int64_t n = 0; n < n_groups; n++)
+                multiply_nth_group(works, n, threads + omp_get_thread_num() * thread_count(n_rows));
         }
     }
 }

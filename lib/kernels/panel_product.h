@@ -5,10 +5,10 @@
 
 #include "kernels/ops.h"
 
-/* As pali__linear. What a row of x gives depends on that row and the weights alone. `scratch` has at least
+/* As pali__linear_group. What a row of x gives depends on that row and the weights alone. `scratch` has at least
  * pali__panel_product_scratch() bytes for as many rows or more, 64-byte aligned. */
-void pali__panel_product(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
-                         const struct pali__matrix *w, const float *bias, enum pali__store store, void *scratch);
+void pali__panel_product(const struct pali__compute *compute, const struct pali__linear_part *parts, int n_parts,
+                         const float *x, int64_t n_rows, enum pali__store store, void *scratch);
 size_t pali__panel_product_scratch(const struct pali__compute *compute, int64_t n_rows, const struct pali__matrix *w);
 
 #endif

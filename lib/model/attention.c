@@ -45,6 +45,7 @@ static struct pali__attention attention_of(const struct pali__pass *pass, const 
         .key_is_real = row ? row->real : pass->real + sequence->first,
         .type = row ? row->type : pass->type + sequence->first,
         .window = config->layer_slides[layer] ? config->sliding_window : 0,
+        .scratch = pass->scratch, .scratch_size = pass->scratch_size,
     };
 
     if (sequence->real)

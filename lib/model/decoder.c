@@ -67,11 +67,11 @@ static pali_status attention_part(struct pali__pass *pass, const struct pali__de
                                   pali_error **error)
 {
     int64_t n = pass->n_rows;
+    struct pali__linear_part qkv[] = { { .y = pass->q, .w = &block->q }, { .y = pass->k, .w = &block->k },
+                                       { .y = pass->v, .w = &block->v } };
 
     rms_norm(pass, pass->x, pass->h, block->input_norm, n);
-    TRY(pali__pass_linear(pass, pass->q, pass->x, 0, n, &block->q, PALI__STORE, error));
-    TRY(pali__pass_linear(pass, pass->k, pass->x, 0, n, &block->k, PALI__STORE, error));
-    TRY(pali__pass_linear(pass, pass->v, pass->x, 0, n, &block->v, PALI__STORE, error));
+    TRY(pali__pass_linears(pass, qkv, 3, pass->x, 0, n, error));
     rope(pass, pass->q, text_config(pass)->num_attention_heads);
     rope(pass, pass->k, text_config(pass)->num_key_value_heads);
     pali__pass_attend(pass, layer);
@@ -81,14 +81,15 @@ static pali_status attention_part(struct pali__pass *pass, const struct pali__de
 static pali_status mlp_part(struct pali__pass *pass, const struct pali__decoder_block *block, pali_error **error)
 {
     const struct pali__text_config *config = text_config(pass);
+    struct pali__linear_part gate_up[] = { { .y = pass->gate, .w = &block->gate },
+                                           { .y = pass->up, .w = &block->up } };
 
     for (int64_t first = 0; first < pass->n_rows; first += pass->max_mlp_rows) {
         int64_t left = pass->n_rows - first, n = left < pass->max_mlp_rows ? left : pass->max_mlp_rows;
         float *h = pass->h + first * config->hidden_size, *y = pass->x + first * config->hidden_size;
 
         rms_norm(pass, y, h, block->mlp_norm, n);
-        TRY(pali__pass_linear(pass, pass->gate, y, first, n, &block->gate, PALI__STORE, error));
-        TRY(pali__pass_linear(pass, pass->up, y, first, n, &block->up, PALI__STORE, error));
+        TRY(pali__pass_linears(pass, gate_up, 2, y, first, n, error));
         activate(pass, pass->gate, pass->up, n * config->intermediate_size);
         TRY(add_to_residual(pass, h, pass->gate, first, n, &block->down, block->post_mlp_norm, y, error));
     }

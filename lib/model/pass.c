@@ -15,8 +15,11 @@ static size_t aligned(int64_t count, size_t size)
 static size_t scratch_size(const pali_model *model, const struct pali__compute *compute, int64_t max_rows)
 {
     const struct pali__decoder *decoder = &model->network.decoder;
+    const struct pali__text_config *config = &model->settings->text;
     size_t size = pali__linear_scratch(compute, max_rows, &decoder->head);
+    size_t attending = pali__attend_scratch(compute, max_rows, config->num_key_value_heads, config->head_dim);
 
+    size = attending > size ? attending : size;
     for (int64_t i = 0; i < model->settings->text.num_hidden_layers; i++) {
         const struct pali__decoder_block *block = &decoder->blocks[i];
         const struct pali__matrix *all[] = { &block->q,    &block->k,  &block->v,   &block->o,
@@ -55,8 +58,8 @@ pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, in
 
     TRY(pali__model_compute(&compute, model, threads, error));
     size = scratch_size(model, &compute, max_rows);
-    *pass = (struct pali__pass){
-        .model = model, .compute = compute, .kv = kv, .max_rows = max_rows, .max_mlp_rows = mlp_rows };
+    *pass = (struct pali__pass){ .model = model, .compute = compute, .kv = kv, .max_rows = max_rows,
+                                 .max_mlp_rows = mlp_rows, .scratch_size = size };
     for (size_t i = 0; i < n_parts; i++)
         size += aligned(parts[i].count, parts[i].size);
     pass->block = next = pali__aligned_malloc(size);

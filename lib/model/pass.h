@@ -52,7 +52,8 @@ struct pali__pass {
     float *q, *k, *v, *mixed;   /* [max_rows, heads · head_dim] */
     float *gate, *up;           /* [max_mlp_rows, intermediate] */
     int64_t max_mlp_rows;
-    void *scratch;
+    void *scratch;              /* of products, and of attention */
+    size_t scratch_size;
     void *block;
 };
 
@@ -71,6 +72,10 @@ void pali__real_tokens(const struct pali__pass *pass, const struct pali__sequenc
  * x and y (pass_products.c). */
 pali_status pali__pass_linear(struct pali__pass *pass, float *y, const float *x, int64_t first, int64_t n_rows,
                               const struct pali__matrix *w, enum pali__store store, pali_error **error);
+
+/* The same, y = x·Wᵀ, for several matrices and one x. */
+pali_status pali__pass_linears(struct pali__pass *pass, const struct pali__linear_part *parts, int n_parts,
+                               const float *x, int64_t first, int64_t n_rows, pali_error **error);
 
 /* mixed = softmax(mask(cap(q·kᵀ))) · v of every sequence, whose keys and values then go into the cache (attention.c). */
 void pali__pass_attend(struct pali__pass *pass, int64_t layer);

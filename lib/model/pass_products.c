@@ -22,16 +22,35 @@ static bool goes_by_row(const struct pali__pass *pass, const struct pali__sequen
     return end - first <= pali__few_rows(&pass->compute, pass->model->network.decoder.head.dtype);
 }
 
-/* A matrix product for rows first…first+n_rows-1 of the pass, which stand at the front of x and y: sequences that go
- * by row and others apart, neighbours of one kind together. */
-static pali_status multiply(struct pali__pass *pass, float *y, const float *x, int64_t first, int64_t n_rows,
-                            const struct pali__matrix *w, enum pali__store store, pali_error **error)
+/* Rows at…at+n_rows-1 of x and of each y, in the one way or the other. */
+static pali_status multiply_rows(struct pali__pass *pass, const struct pali__linear_part *parts, int n_parts,
+                                 const float *x, int64_t at, int64_t n_rows, bool by_row, enum pali__store store,
+                                 pali_error **error)
+{
+    struct pali__linear_part moved[PALI__LINEAR_PARTS];
+    const float *in = x + at * parts[0].w->n_in;
+
+    for (int i = 0; i < n_parts; i++) {
+        moved[i] = parts[i];
+        moved[i].y += at * parts[i].w->n_out;
+        if (by_row)
+            pali__linear_by_row(&pass->compute, moved[i].y, in, n_rows, parts[i].w, NULL, store, pass->scratch);
+    }
+    if (by_row)
+        return PALI_OK;
+    return pali__linear_group_in_blocks(&pass->compute, moved, n_parts, in, n_rows, store, pass->scratch, error);
+}
+
+/* Matrix products for rows first…first+n_rows-1 of the pass, which stand at the front of x and y: sequences that go by
+ * row and others apart, neighbours of one kind together. */
+static pali_status multiply(struct pali__pass *pass, const struct pali__linear_part *parts, int n_parts, const float *x,
+                            int64_t first, int64_t n_rows, enum pali__store store, pali_error **error)
 {
     const struct pali__compute *compute = &pass->compute;
     int64_t end = first;
 
     if (compute->dtype != PALI_FLOAT32)
-        return pali__linear(compute, y, x, n_rows, w, NULL, store, pass->scratch, error);
+        return pali__linear_group(compute, parts, n_parts, x, n_rows, store, pass->scratch, error);
     for (int64_t i = 0; i < pass->n_sequences && end < first + n_rows; i++) {
         const struct pali__sequence *sequence = &pass->sequences[i];
         bool by_row = goes_by_row(pass, sequence);
@@ -40,13 +59,8 @@ static pali_status multiply(struct pali__pass *pass, float *y, const float *x, i
         while (i + 1 < pass->n_sequences && goes_by_row(pass, &pass->sequences[i + 1]) == by_row)
             sequence = &pass->sequences[++i];
         int64_t begin = end, left = first + n_rows - begin, n = sequence->first + sequence->length - begin;
-        float *out = y + (begin - first) * w->n_out;
-        const float *in = x + (begin - first) * w->n_in;
         end += n < left ? n : left;
-        if (by_row)
-            pali__linear_by_row(compute, out, in, end - begin, w, NULL, store, pass->scratch);
-        else
-            TRY(pali__linear_in_blocks(compute, out, in, end - begin, w, NULL, store, pass->scratch, error));
+        TRY(multiply_rows(pass, parts, n_parts, x, begin - first, end - begin, by_row, store, error));
     }
     return PALI_OK;
 }
@@ -54,9 +68,22 @@ static pali_status multiply(struct pali__pass *pass, float *y, const float *x, i
 pali_status pali__pass_linear(struct pali__pass *pass, float *y, const float *x, int64_t first, int64_t n_rows,
                               const struct pali__matrix *w, enum pali__store store, pali_error **error)
 {
+    struct pali__linear_part part = { .y = y, .w = w };
+
     TRY(pali__observe(pass->observer, w, x, n_rows, pass->real + first, error));
-    TRY(multiply(pass, y, x, first, n_rows, w, store, error));
+    TRY(multiply(pass, &part, 1, x, first, n_rows, store, error));
     return pali__lora_add(&pass->lora, y, x, n_rows, w, error);
+}
+
+pali_status pali__pass_linears(struct pali__pass *pass, const struct pali__linear_part *parts, int n_parts,
+                               const float *x, int64_t first, int64_t n_rows, pali_error **error)
+{
+    for (int i = 0; i < n_parts; i++)
+        TRY(pali__observe(pass->observer, parts[i].w, x, n_rows, pass->real + first, error));
+    TRY(multiply(pass, parts, n_parts, x, first, n_rows, PALI__STORE, error));
+    for (int i = 0; i < n_parts; i++)
+        TRY(pali__lora_add(&pass->lora, parts[i].y, x, n_rows, parts[i].w, error));
+    return PALI_OK;
 }
 
 /* The head takes few rows one by one whatever they are, and many so only if all belong to sequences that go by row. */

@@ -22,9 +22,10 @@ static size_t largest(size_t a, size_t b)
 static size_t scratch_size(const pali_model *model, const struct pali__compute *compute)
 {
     const struct pali__vision *vision = &model->network.vision;
-    int64_t n = model->settings->vision.num_patches;
-    size_t size = pali__linear_scratch(compute, n, &vision->patch_embedding.weight);
+    int64_t n = model->settings->vision.num_patches, n_heads = model->settings->vision.num_attention_heads;
+    size_t size = pali__attend_scratch(compute, n, n_heads, model->settings->vision.hidden_size / n_heads);
 
+    size = largest(size, pali__linear_scratch(compute, n, &vision->patch_embedding.weight));
     size = largest(size, pali__linear_scratch(compute, n, &model->network.projector.weight));
     for (int64_t i = 0; i < model->settings->vision.num_hidden_layers; i++) {
         const struct pali__vision_block *block = &vision->blocks[i];
@@ -49,7 +50,7 @@ pali_status pali__tower_init(struct pali__tower *tower, const pali_model *model,
 
     *tower = (struct pali__tower){ .model = model, .config = config, .n = n };
     TRY(pali__model_compute(&tower->compute, model, threads, error));
-    size = scratch_size(model, &tower->compute);
+    size = tower->scratch_size = scratch_size(model, &tower->compute);
     for (size_t i = 0; i < n_parts; i++)
         size += (size_t)(parts[i].count + 15) / 16 * 64;
     tower->block = pali__aligned_malloc(size);
@@ -69,6 +70,20 @@ static pali_status linear(struct pali__tower *tower, float *y, const float *x, c
     TRY(pali__observe(tower->observer, &dense->weight, x, tower->n, NULL, error));
     TRY(pali__linear(&tower->compute, y, x, tower->n, &dense->weight, dense->bias, store, tower->scratch, error));
     return pali__lora_add(&tower->lora, y, x, tower->n, &dense->weight, error);
+}
+
+static pali_status queries_keys_values(struct pali__tower *tower, const struct pali__vision_block *block, pali_error **error)
+{
+    struct pali__linear_part parts[] = { { tower->q, &block->q.weight, block->q.bias },
+                                         { tower->k, &block->k.weight, block->k.bias },
+                                         { tower->v, &block->v.weight, block->v.bias } };
+
+    for (int i = 0; i < 3; i++)
+        TRY(pali__observe(tower->observer, parts[i].w, tower->normed, tower->n, NULL, error));
+    TRY(pali__linear_group(&tower->compute, parts, 3, tower->normed, tower->n, PALI__STORE, tower->scratch, error));
+    for (int i = 0; i < 3; i++)
+        TRY(pali__lora_add(&tower->lora, parts[i].y, tower->normed, tower->n, parts[i].w, error));
+    return PALI_OK;
 }
 
 static void layer_norm(struct pali__tower *tower, float *y, const float *x, const struct pali__affine *norm)
@@ -109,15 +124,13 @@ pali_status pali__tower_block_run(struct pali__tower *tower, int64_t layer, pali
     int64_t head_dim = hidden / heads;
 
     layer_norm(tower, tower->normed, tower->x, &block->layer_norm1);
-    TRY(linear(tower, tower->q, tower->normed, &block->q, PALI__STORE, error));
-    TRY(linear(tower, tower->k, tower->normed, &block->k, PALI__STORE, error));
-    TRY(linear(tower, tower->v, tower->normed, &block->v, PALI__STORE, error));
+    TRY(queries_keys_values(tower, block, error));
     pali__attend(&tower->compute, &(struct pali__attention){
         .q = tower->q, .out = tower->mixed, .q_stride = hidden, .out_stride = hidden, .n_runs = 1,
         .runs = { { .k = tower->k, .v = tower->v, .dtype = PALI_FLOAT32, .count = tower->n, .head_stride = head_dim,
                     .slot_stride = hidden } },
         .n_queries = tower->n, .n_keys = tower->n, .n_heads = heads, .n_kv_heads = heads, .head_dim = head_dim,
-        .scale = 1.0f / sqrtf((float)head_dim),
+        .scale = 1.0f / sqrtf((float)head_dim), .scratch = tower->scratch, .scratch_size = tower->scratch_size,
     });
     TRY(linear(tower, tower->x, tower->mixed, &block->out, PALI__ADD, error));
 

@@ -37,6 +37,7 @@ struct pali__tower {
     struct pali__lora lora;
     const struct pali__observer *observer; /* of its products and the projector's, or NULL */
     void *scratch;
+    size_t scratch_size;
     void *block;
 };
 

@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include "core/dtype.h"
+#include "core/memory.h"
 
 #include "kernels/kernels.h"
 #include "kernels/ops.h"
@@ -102,6 +103,35 @@ static void test_seen_heads(const struct pali__compute *compute, struct pali__at
     guarded_free(&few);
 }
 
+/* With room for panels, from any first key on, and with too little: the same bits. */
+static void test_panels(struct pali__attention a, int64_t out_size, int64_t first_key)
+{
+    struct guarded plain, out, scratch;
+    struct pali__compute compute;
+    pali__compute_init(&compute, PALI_FLOAT32, 2);
+    a.first_key = first_key;
+    guarded_make(&plain, out_size);
+    guarded_make(&out, out_size);
+    guarded_make(&scratch, (int64_t)pali__attend_scratch(&compute, a.n_keys - first_key, a.n_kv_heads, a.head_dim));
+    memset(plain.data, 0xff, (size_t)out_size);
+    memset(scratch.data, 0xff, (size_t)scratch.size);
+    a.probabilities = NULL;
+    a.out = plain.data;
+    pali__attend(&compute, &a);
+    a.out = out.data;
+    a.scratch = scratch.data;
+    for (int short_by = 0; short_by < 2; short_by++) {
+        memset(out.data, 0xff, (size_t)out_size);
+        a.scratch_size = (size_t)(scratch.size - short_by);
+        pali__attend(&compute, &a);
+        CHECK(guarded_intact(&out) && guarded_intact(&scratch));
+        CHECK_MSG(memcmp(plain.data, out.data, (size_t)out_size) == 0, "turning keys once changes the result");
+    }
+    guarded_free(&plain);
+    guarded_free(&out);
+    guarded_free(&scratch);
+}
+
 static void test_shape(const struct shape *s)
 {
     int64_t q_stride = s->n_heads * s->head_dim + 5, out_stride = s->n_heads * s->head_dim + 3;
@@ -154,6 +184,9 @@ static void test_shape(const struct shape *s)
             CHECK_MSG(memcmp(first.data, out.data, (size_t)out.size) == 0, "%d threads differ from one", n_threads);
         }
     }
+    test_panels(a, out.size, 0);
+    if (s->padding && !scattered && n_pads < s->n_keys)
+        test_panels(a, out.size, n_pads);
     guarded_free(&q);
     guarded_free(&k);
     guarded_free(&v);
@@ -377,6 +410,7 @@ static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int
                         int64_t head_dim, float soft_cap, int64_t n_seen, pali_dtype dtype, int n_threads)
 {
     static const int64_t heads[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    bool in_cache = n_queries == 1; /* else the pass makes them: the heads of a slot stand side by side */
     struct guarded q, k, v, out, p;
     guarded_make(&q, n_queries * n_heads * head_dim * 4);
     guarded_make(&k, n_keys * n_kv_heads * head_dim * 4);
@@ -388,13 +422,16 @@ static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int
     random_floats(v.data, n_keys * n_kv_heads * head_dim, 1.0f);
     struct pali__attention a = {
         .q = q.data, .out = out.data, .q_stride = n_heads * head_dim, .out_stride = n_heads * head_dim, .n_runs = 1,
-        .runs = {{.k = k.data, .v = v.data, .dtype = dtype, .count = n_keys, .head_stride = n_keys * head_dim,
-                  .slot_stride = head_dim}},
+        .runs = {{.k = k.data, .v = v.data, .dtype = dtype, .count = n_keys,
+                  .head_stride = in_cache ? n_keys * head_dim : head_dim,
+                  .slot_stride = in_cache ? head_dim : n_kv_heads * head_dim}},
         .n_queries = n_queries, .n_keys = n_keys, .n_heads = n_heads, .n_kv_heads = n_kv_heads, .head_dim = head_dim,
         .q_start = n_keys - n_queries, .scale = 0.0625f, .soft_cap = soft_cap,
         .probabilities = n_seen ? p.data : NULL, .seen_heads = heads, .n_seen_heads = n_seen};
     struct pali__compute compute;
     pali__compute_init(&compute, PALI_FLOAT32, n_threads);
+    a.scratch_size = pali__attend_scratch(&compute, n_keys, n_kv_heads, head_dim);
+    a.scratch = pali__aligned_malloc(a.scratch_size);
     double best, work = 4.0 * (double)(n_queries * n_keys) * (double)(n_heads * head_dim);
     BEST_TIME(best, pali__attend(&compute, &a));
     printf("%-12s %-28s %4lld x %4lld, heads %2lld/%2lld of %3lld, %d threads  %8.3f ms  %6.1f GFLOPS\n",
@@ -405,6 +442,7 @@ static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int
     guarded_free(&v);
     guarded_free(&out);
     guarded_free(&p);
+    pali__aligned_free(a.scratch);
 }
 
 static void bench(void)
@@ -412,8 +450,12 @@ static void bench(void)
     for (int n_threads = 1; n_threads <= 2; n_threads++) {
         bench_shape("tower, 224 px", 256, 256, 16, 16, 72, 0, 0, PALI_FLOAT32, n_threads);
         bench_shape("tower, 448 px", 1024, 1024, 16, 16, 72, 0, 0, PALI_FLOAT32, n_threads);
+        bench_shape("tower, 896 px", 4096, 4096, 16, 16, 72, 0, 0, PALI_FLOAT32, n_threads);
         bench_shape("PaliGemma 1, prefill", 260, 260, 8, 1, 256, 0, 0, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 1, 448 px", 1028, 1028, 8, 1, 256, 0, 0, PALI_FLOAT32, n_threads);
         bench_shape("PaliGemma 2, prefill", 260, 260, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 2, 448 px", 1028, 1028, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
+        bench_shape("PaliGemma 2, 896 px", 4100, 4100, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
         bench_shape("the same, one head seen", 260, 260, 8, 4, 256, 50, 1, PALI_FLOAT32, n_threads);
         bench_shape("the same, all heads seen", 260, 260, 8, 4, 256, 50, 8, PALI_FLOAT32, n_threads);
         bench_shape("PaliGemma 1, decode", 1, 300, 8, 1, 256, 0, 0, PALI_FLOAT32, n_threads);

@@ -44,9 +44,9 @@ void pali__silu_mul_avx2(float *gate, const float *up, int64_t n)
 
 void pali__soft_cap_avx2(float *x, int64_t n, float cap)
 {
-    __m256 caps = _mm256_set1_ps(cap);
-    FOR_VECTORS(n, SAVE(x, _mm256_mul_ps(caps, tanh8(_mm256_div_ps(LOAD(x), caps)))),
-                SAVE_TAIL(x, _mm256_mul_ps(caps, tanh8(_mm256_div_ps(LOAD_TAIL(x), caps)))));
+    __m256 caps = _mm256_set1_ps(cap), per_cap = _mm256_set1_ps(1.0f / cap);
+    FOR_VECTORS(n, SAVE(x, _mm256_mul_ps(caps, tanh8(_mm256_mul_ps(LOAD(x), per_cap)))),
+                SAVE_TAIL(x, _mm256_mul_ps(caps, tanh8(_mm256_mul_ps(LOAD_TAIL(x), per_cap)))));
 }
 
 void pali__add_avx2(float *y, const float *x, int64_t n)

@@ -33,10 +33,10 @@ void pali__silu_mul_avx512(float *gate, const float *up, int64_t n)
 
 void pali__soft_cap_avx512(float *x, int64_t n, float cap)
 {
-    __m512 caps = _mm512_set1_ps(cap);
+    __m512 caps = _mm512_set1_ps(cap), per_cap = _mm512_set1_ps(1.0f / cap);
     for (int64_t i = 0; i < n; i += LANES) {
         __mmask16 lanes = lanes_of(n - i);
-        SAVE(x, _mm512_mul_ps(caps, tanh16(_mm512_div_ps(LOAD(x), caps))));
+        SAVE(x, _mm512_mul_ps(caps, tanh16(_mm512_mul_ps(LOAD(x), per_cap))));
     }
 }
 
