@@ -58,8 +58,9 @@ TOWER = vision_config(32, 2, 48, 1, 28)
 ODD_TOWER = vision_config(36, 3, 53, 2, 28)  # Rows of 36 and 53: neither fills whole 32-bit words.
 
 # name: configuration, dtype of what is not quantized and of the scales, config_groups, what is ignored, names ("saved":
-# as save_pretrained writes them; else a style of fixture_models), seed, and whether Transformers 5.23 opens the file: it
-# waits for zero points that are not packed, and fails to initialize the modules of a quantized tower.
+# as save_pretrained writes them; else a style of fixture_models), seed, and whether the outputs are also compared with
+# those of the file opened by Transformers. 5.23 waits for zero points that are not packed, and fails to initialize the
+# modules of a packed tower; a tower in plain int8 was not tried.
 MODELS = {
     "pg1-int4-g32": dict(config=gemma(TOWER), dtype="bfloat16", names="saved", ignore=UNQUANTIZED, seed=301,
                          opens=True, lists_ignored=True, groups={"group_0": scheme(weights(4, 32))}),
