@@ -17,7 +17,8 @@ enum option_kind {
     OPTION_FLOAT,  /* double, min…max */
     OPTION_SEED,   /* uint64_t */
     OPTION_LIST,   /* struct integers: "0,3,-1", each min…max */
-    OPTION_DTYPE   /* pali_dtype: float32 or bfloat16 */
+    OPTION_DTYPE, /* pali_dtype: float32 or bfloat16 */
+    OPTION_CACHE_DTYPE /* the same, or int8 */
 };
 
 struct texts {

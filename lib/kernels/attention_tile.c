@@ -184,6 +184,10 @@ static void score_by_dots(const struct pali__tile *tile, float *scores, const fl
         pali__dot_rows_fn *dot_rows = tile->kernels->dot_rows_bf16; /* which widens as it goes */
         const void *k = pali__keys_in_place(a, false, key_head, first + at, taken, PALI_BFLOAT16, &stride);
         if (k == NULL) {
+            k = pali__keys_in_place(a, false, key_head, first + at, taken, PALI_INT8, &stride);
+            dot_rows = tile->kernels->dot_int8_rows;
+        }
+        if (k == NULL) {
             k = pali__key_rows(tile->kernels, a, false, key_head, first + at, taken, buffer, &stride);
             dot_rows = tile->kernels->dot_rows_f32;
         }
