@@ -11,7 +11,8 @@
 
 enum {
     PANEL_MAX = 32, /* the most columns that any kernel takes at a time */
-    COPIED = 8      /* a divisor of those of all kernels */
+    COPIED = 8,     /* a divisor of those of all kernels */
+    FEW_ROWS = 2    /* so many share what is widened of keys in int8; for more, keys are widened once, before */
 };
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -183,7 +184,7 @@ static void score_by_dots(const struct pali__tile *tile, float *scores, const fl
         int64_t taken = n - at < at_once ? n - at : at_once;
         pali__dot_rows_fn *dot_rows = tile->kernels->dot_rows_bf16; /* which widens as it goes */
         const void *k = pali__keys_in_place(a, false, key_head, first + at, taken, PALI_BFLOAT16, &stride);
-        if (k == NULL) {
+        if (k == NULL && n_rows <= FEW_ROWS) {
             k = pali__keys_in_place(a, false, key_head, first + at, taken, PALI_INT8, &stride);
             dot_rows = tile->kernels->dot_int8_rows;
         }

@@ -321,11 +321,11 @@ static void test_runs(int64_t n_queries, int64_t n_keys, int64_t head_dim, int64
 
     struct pali__attention other = keys.a;
     static const pali_dtype types[] = {PALI_FLOAT32, PALI_BFLOAT16, PALI_INT8};
-    for (int round = 0; round < 9; round++) {
+    for (int round = 0; round < 6; round++) {
         int64_t first = random_below(n_keys + 1), second = first + random_below(n_keys - first + 1);
         other.n_runs = 3;
         other.runs[0] = part_of(&keys, 0, first, types[round % 3]);
-        other.runs[1] = part_of(&keys, first, second, types[round / 3]);
+        other.runs[1] = part_of(&keys, first, second, types[round * 2 % 3]);
         other.runs[2] = part_of(&keys, second, n_keys, types[random_below(3)]);
         check_same(&keys, &other, "three runs");
     }

@@ -81,21 +81,6 @@ static void test_dot_rows_shape(const struct pali__kernels *kernels, enum kind k
     guarded_free(&alone);
 }
 
-static void test_dot_rows(const struct pali__kernels *kernels)
-{
-    static const int64_t lengths[] = {0, 1, 7, 8, 9, 15, 16, 31, 32, 33, 63, 64, 65, 72, 100, 1152, 4304, 9217};
-    for (int kind = F32; kind <= F16; kind++) {
-        for (int64_t n_x = 1; n_x <= PALI__DOT_ROWS_MAX; n_x++) {
-            for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
-                test_dot_rows_shape(kernels, (enum kind)kind, n_x, 1 + random_below(9), lengths[l]);
-        }
-    }
-    for (int64_t n_x = 1; n_x <= PALI__DOT_ROWS_MAX; n_x++) {
-        for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
-            test_int8_rows(kernels, n_x, 1 + random_below(9), lengths[l]);
-    }
-}
-
 /* Vectors in int8: widened as the rule says, and their products are those of what they hold, to the bit. */
 static void test_int8_rows(const struct pali__kernels *kernels, int64_t n_x, int64_t n_w, int64_t n)
 {
@@ -128,6 +113,21 @@ static void test_int8_rows(const struct pali__kernels *kernels, int64_t n_x, int
     guarded_free(&x);
     guarded_free(&y);
     guarded_free(&right);
+}
+
+static void test_dot_rows(const struct pali__kernels *kernels)
+{
+    static const int64_t lengths[] = {0, 1, 7, 8, 9, 15, 16, 31, 32, 33, 63, 64, 65, 72, 100, 1152, 4304, 9217};
+    for (int kind = F32; kind <= F16; kind++) {
+        for (int64_t n_x = 1; n_x <= PALI__DOT_ROWS_MAX; n_x++) {
+            for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
+                test_dot_rows_shape(kernels, (enum kind)kind, n_x, 1 + random_below(9), lengths[l]);
+        }
+    }
+    for (int64_t n_x = 1; n_x <= PALI__DOT_ROWS_MAX; n_x++) {
+        for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
+            test_int8_rows(kernels, n_x, 1 + random_below(9), lengths[l]);
+    }
 }
 
 /* Exact: bit for bit what plain C gives. */
