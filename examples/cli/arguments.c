@@ -208,6 +208,18 @@ static int parse_option(const struct usage *usage, struct option *options, size_
     return set_value(usage, option, option->long_flag ? option->long_flag : option->flag, value, argc);
 }
 
+/* --x and --no-x do not go together. */
+static int check_opposites(const struct usage *usage, const struct option *options, size_t n_options)
+{
+    for (size_t i = 0; i < n_options; i++)
+        for (size_t j = 0; j < n_options; j++) {
+            const char *no = options[i].long_flag, *yes = options[j].long_flag;
+            if (options[i].seen && options[j].seen && no && yes && !strncmp(no, "--no-", 5) && !strcmp(no + 5, yes + 2))
+                return usage_error(usage, "%s and %s contradict each other", yes, no);
+        }
+    return OPTIONS_GO_ON;
+}
+
 static int check_required(const struct usage *usage, const struct option *options, size_t n_options)
 {
     for (size_t i = 0; i < n_options; i++)
@@ -239,11 +251,20 @@ int options_parse_several(const struct usage *usage, struct option *options, siz
                 return status;
         }
     }
-    return check_required(usage, options, n_options);
+    int status = check_opposites(usage, options, n_options);
+    return status == OPTIONS_GO_ON ? check_required(usage, options, n_options) : status;
 }
 
 int options_parse(const struct usage *usage, struct option *options, size_t n_options, const char **positional, int argc,
                   char **argv)
 {
     return options_parse_several(usage, options, n_options, positional, positional ? 1 : 0, argc, argv);
+}
+
+void set_model_options(pali_model_options *options, const struct common *common)
+{
+    options->dtype = common->dtype;
+    options->threads = (int32_t)common->threads;
+    options->copy_weights = common->copy_weights;
+    options->int8_head = common->no_int8_head ? -1 : common->int8_head;
 }

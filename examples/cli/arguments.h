@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <paligemma/base.h>
+#include <paligemma/model.h>
 
 enum option_kind {
     OPTION_SWITCH, /* bool */
@@ -49,7 +49,11 @@ struct common {
     int64_t threads;
     bool json;
     bool copy_weights;
+    bool int8_head, no_int8_head;
 };
+
+/* What a command's options say of how the model is loaded. */
+void set_model_options(pali_model_options *options, const struct common *common);
 
 #define MODEL_OPTION(common, model_is_required)                                                                        \
     { "-m", "--model", "DIR", OPTION_TEXT, model_is_required, &(common).model, 0, 0,                                   \
@@ -62,7 +66,11 @@ struct common {
       false },                                                                                                         \
     { NULL, "--copy-weights", NULL, OPTION_SWITCH, false, &(common).copy_weights, 0, 0,                                \
       "read the weights into memory of huge pages: decodes faster, loads slower, needs the checkpoint's size more",    \
-      false }
+      false },                                                                                                         \
+    { NULL, "--int8-head", NULL, OPTION_SWITCH, false, &(common).int8_head, 0, 0,                                      \
+      "quantize the head to int8 while loading (default: for a quantized checkpoint)", false },                        \
+    { NULL, "--no-int8-head", NULL, OPTION_SWITCH, false, &(common).no_int8_head, 0, 0,                                \
+      "keep the head as the checkpoint has it", false }
 
 #define JSON_OPTION(common)                                                                                            \
     { NULL, "--json", NULL, OPTION_SWITCH, false, &(common).json, 0, 0, "print one JSON object", false }

@@ -280,9 +280,7 @@ static pali_status look(struct session *session, const struct attend *attend)
 static pali_status run(struct session *session, const struct attend *attend, const char *path)
 {
     pali_model_options options = PALI_MODEL_OPTIONS_INIT;
-    options.dtype = attend->common.dtype;
-    options.threads = (int32_t)attend->common.threads;
-    options.copy_weights = attend->common.copy_weights;
+    set_model_options(&options, &attend->common);
     session->images = open_images(attend->images.items, attend->images.count);
     if (!session->images)
         return PALI_ERROR_IO;

@@ -169,9 +169,7 @@ static int run(struct batch *batch, const char *name)
     if (!file)
         return report_text("cannot open %s: %s", name, strerror(errno));
     pali_model_options options = PALI_MODEL_OPTIONS_INIT;
-    options.dtype = batch->common.dtype;
-    options.threads = (int32_t)batch->common.threads;
-    options.copy_weights = batch->common.copy_weights;
+    set_model_options(&options, &batch->common);
     char *path = checkpoint_path(batch->common.model);
     int status = EXIT_FAILED;
     if (path && (pali_processor_load(&batch->processor, path, NULL, &batch->error) != PALI_OK ||

@@ -253,9 +253,7 @@ static void print_table(struct session *session, const struct bench *bench, cons
 static pali_status load(struct session *session, struct bench *bench, const char *path)
 {
     pali_model_options options = PALI_MODEL_OPTIONS_INIT;
-    options.dtype = bench->common.dtype;
-    options.threads = (int32_t)bench->common.threads;
-    options.copy_weights = bench->common.copy_weights;
+    set_model_options(&options, &bench->common);
 
     double begin = seconds();
     pali_status status = pali_model_load(&session->model, path, &options, &session->error);

@@ -41,9 +41,7 @@ static int run(const struct embed *embed, const char *path, pali_image **images)
     pali_error *error = NULL;
     pali_embed_options options = embed->options;
     int status = EXIT_DONE;
-    model_options.dtype = embed->common.dtype;
-    model_options.threads = (int32_t)embed->common.threads;
-    model_options.copy_weights = embed->common.copy_weights;
+    set_model_options(&model_options, &embed->common);
 
     bool opened = pali_processor_load(&processor, path, NULL, &error) == PALI_OK &&
                   make_inputs(&inputs, processor, embed, images, &error) == PALI_OK &&

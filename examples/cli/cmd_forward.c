@@ -80,9 +80,7 @@ static pali_status run_model(struct session *session, const struct forward *forw
 {
     pali_model_options model_options = PALI_MODEL_OPTIONS_INIT;
     pali_forward_options options = PALI_FORWARD_OPTIONS_INIT;
-    model_options.dtype = forward->common.dtype;
-    model_options.threads = (int32_t)forward->common.threads;
-    model_options.copy_weights = forward->common.copy_weights;
+    set_model_options(&model_options, &forward->common);
 
     pali_status status = pali_inputs_load(&session->inputs, forward->input, &session->error);
     if (status == PALI_OK)

@@ -42,9 +42,7 @@ static int on_token(void *user, const pali_token *token)
 static pali_status load(struct session *session, const struct generate *generate, const char *path)
 {
     pali_model_options options = PALI_MODEL_OPTIONS_INIT;
-    options.dtype = generate->common.dtype;
-    options.threads = (int32_t)generate->common.threads;
-    options.copy_weights = generate->common.copy_weights;
+    set_model_options(&options, &generate->common);
     options.progress = on_progress;
 
     double start = seconds();

@@ -34,6 +34,25 @@ static int64_t tensor_bytes(const pali_tensor *tensor)
     return pali_tensor_count(tensor) * (int64_t)pali_dtype_size(tensor->dtype);
 }
 
+static bool ends_in(const char *name, const char *ending)
+{
+    size_t length = strlen(name), size = strlen(ending);
+    return length >= size && strcmp(name + length - size, ending) == 0;
+}
+
+/* Of a quantized matrix the weights count, which weight_shape tells where codes are packed, and not their scales. */
+static int64_t parameters_of(const char *name, const pali_tensor *tensor)
+{
+    int64_t sizes[2];
+    if (ends_in(name, ".weight_packed") || ends_in(name, ".weight_scale") || ends_in(name, ".weight_zero_point"))
+        return 0;
+    if (!ends_in(name, ".weight_shape") || tensor->dtype != PALI_INT64 || pali_tensor_count(tensor) != 2)
+        return pali_tensor_count(tensor);
+    memcpy(sizes, tensor->data, sizeof sizes);
+    bool sensible = sizes[0] > 0 && sizes[1] > 0 && sizes[0] < INT32_MAX && sizes[1] < INT32_MAX;
+    return sensible ? sizes[0] * sizes[1] : 0;
+}
+
 static pali_status collect(struct info *info, pali_error **error)
 {
     pali_status status = pali_config_load(&info->config, info->path, error);
@@ -47,7 +66,7 @@ static pali_status collect(struct info *info, pali_error **error)
         status = pali_checkpoint_tensor(info->checkpoint, i, &tensor, error);
         if (status == PALI_OK) {
             size_t dtype = (int)tensor.dtype > 0 && (int)tensor.dtype < N_DTYPES ? (size_t)tensor.dtype : 0;
-            info->parameters += pali_tensor_count(&tensor);
+            info->parameters += parameters_of(pali_checkpoint_name(info->checkpoint, i), &tensor);
             info->by_dtype[dtype].tensors++;
             info->by_dtype[dtype].bytes += tensor_bytes(&tensor);
         }

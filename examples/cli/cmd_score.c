@@ -68,9 +68,7 @@ static pali_status compute(struct session *session, const struct score *score, c
     pali_model_options options = PALI_MODEL_OPTIONS_INIT;
     pali_score_options score_options = PALI_SCORE_OPTIONS_INIT;
 
-    options.dtype = score->common.dtype;
-    options.threads = (int32_t)score->common.threads;
-    options.copy_weights = score->common.copy_weights;
+    set_model_options(&options, &score->common);
     score_options.without_eos = score->without_eos;
     pali_status status = pali_processor_load(&session->processor, path, NULL, &session->error);
     if (status == PALI_OK)

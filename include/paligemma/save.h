@@ -47,7 +47,9 @@ PALI_API void pali_save_options_init(pali_save_options *options);
 /**
  * Writes the checkpoint directory `in_dir` anew as `out_dir`: weights, config.json with the new dtype, and the other
  * files that Transformers reads (generation, processor and tokenizer configuration, chat template) as they are.
- * The weights are checked as pali_model_load checks them, and pass through a few megabytes of memory.
+ * The weights are checked as pali_model_load checks them, and pass through a few megabytes of memory. A quantized
+ * checkpoint is written with its codes and scales and its quantization_config as they are; another dtype, or an adapter
+ * for a quantized matrix, is PALI_ERROR_UNSUPPORTED.
  *
  * `out_dir` must not exist, or be an empty directory. Everything is written to "out_dir.tmp-PID" beside it, which takes
  * the final name when it is complete and is removed after a failure. Any thread.

@@ -6,6 +6,7 @@
 
 #include "config/config_sections.h"
 #include "config/model_config.h"
+#include "config/quantization_config.h"
 #include "core/file.h"
 #include "core/json_file.h"
 #include "core/memory.h"
@@ -160,10 +161,25 @@ static pali_status read_tie(struct pali__settings *settings, const struct pali__
     return PALI_OK;
 }
 
+/* Beside the model's own configuration, at the root of the file. compressed-tensors wrote it under another name once. */
+static pali_status read_quantization(struct pali__settings *settings, const struct pali__section *root)
+{
+    struct pali__section section = *root;
+    if (pali__section_get(root, "compression_config"))
+        return pali__fail(root->error, PALI_ERROR_UNSUPPORTED,
+                          "'%s': compression_config is of an old release of compressed-tensors: only "
+                          "quantization_config is served",
+                          root->path);
+    TRY(get_part(&section.object, root, "quantization_config"));
+    section.prefix = "quantization_config.";
+    return pali__quantization_config_read(&settings->quantization, &section);
+}
+
 static pali_status read_model(pali_config *config, const struct files *files, pali_error **error)
 {
     struct pali__settings *settings = &config->settings;
     struct pali__section top = { files->paths[CONFIG], "", files->roots[CONFIG], &config->fields, error };
+    const struct pali__section root = top;
     TRY(enter_colpali(settings, &top));
     struct pali__section text = top, vision = top;
     text.prefix = "text_config.";
@@ -177,6 +193,7 @@ static pali_status read_model(pali_config *config, const struct files *files, pa
     TRY(pali__vision_config_read(&settings->vision, &vision));
     TRY(read_projection(settings, &top, &vision));
     TRY(read_tie(settings, &top, &text));
+    TRY(read_quantization(settings, &root));
     return pali__note_int(&text, "num_image_tokens", settings->vision.num_patches);
 }
 
@@ -241,6 +258,7 @@ void pali_config_free(pali_config *config)
     if (!config)
         return;
     pali__fields_clear(&config->fields);
+    pali__quantization_config_clear(&config->settings.quantization);
     pali__free(config);
 }
 

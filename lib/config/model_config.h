@@ -8,6 +8,8 @@
 
 #include <paligemma/config.h>
 
+#include "config/quantization_config.h"
+
 enum pali__text_family { PALI__GEMMA = 1, PALI__GEMMA2 = 2, PALI__LLAMA = 3, PALI__MISTRAL = 4 };
 enum pali__activation { PALI__GELU_TANH, PALI__SILU };
 
@@ -91,6 +93,7 @@ struct pali__settings {
     int64_t image_token_id, projection_dim, ignore_index;
     int64_t embedding_dim; /* of a ColPali configuration; else 0 */
     bool tie_word_embeddings;
+    struct pali__quantization_config quantization;
 };
 
 /* The checked numbers of `config`, borrowed. */

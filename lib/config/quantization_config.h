@@ -35,4 +35,10 @@ struct pali__quantization_config {
 pali_status pali__quantization_config_read(struct pali__quantization_config *out, const struct pali__section *section);
 void pali__quantization_config_clear(struct pali__quantization_config *config);
 
+/* The group that quantizes the module of that name and class ("Linear", "Embedding"), or NULL: none does, or it is
+ * ignored. A target that is the module's name goes before regular expressions, and these before classes; among equal
+ * ones the alphabet decides, and of one target in two groups the later group counts (apply_quantization_config). */
+const struct pali__quantization_group *pali__quantization_group_of(const struct pali__quantization_config *config,
+                                                                   const char *module, const char *class_name);
+
 #endif

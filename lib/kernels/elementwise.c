@@ -8,6 +8,7 @@
 #include "core/dtype.h"
 #include "core/int8_vector.h"
 #include "kernels/kernels.h"
+#include "kernels/widen_rows.h"
 
 enum {
     VALUES_PER_CHUNK = 4096,      /* what one thread takes at a time; a multiple of every vector's width */
@@ -137,19 +138,8 @@ void pali__rope(const struct pali__compute *compute, float *x, const int64_t *po
 void pali__embed(const struct pali__compute *compute, float *y, const struct pali__matrix *embedding, int64_t index,
                  float scale)
 {
-    const struct pali__kernels *kernels = compute->kernels;
-    int64_t n = embedding->n_in;
-    const float *f32 = embedding->data;
-    const uint16_t *u16 = embedding->data;
-    if (embedding->dtype == PALI_FLOAT32) {
-        kernels->scale(y, f32 + index * n, n, scale);
-        return;
-    }
-    if (embedding->dtype == PALI_BFLOAT16)
-        kernels->widen_bf16(y, u16 + index * n, n);
-    else
-        kernels->widen_f16(y, u16 + index * n, n);
-    kernels->scale(y, y, n, scale);
+    pali__widen_row(compute->kernels, y, embedding, index, 0, embedding->n_in);
+    compute->kernels->scale(y, y, embedding->n_in, scale);
 }
 
 void pali__to_float(float *y, const void *x, pali_dtype dtype, int64_t count)

@@ -10,6 +10,12 @@ void pali__kernels_init_c(struct pali__kernels *kernels)
     kernels->level = PALI__CPU_C;
     kernels->product_columns = 16;
     PALI__SET_KERNELS(kernels, c);
+    PALI__SET_ROUNDING_KERNELS(kernels, c);
+    PALI__SET_CODE_KERNELS(kernels, c);
+    kernels->dequantize_int8 = pali__dequantize_int8_c;
+    kernels->dequantize_packed8 = pali__dequantize_packed8_c;
+    kernels->dequantize_packed4 = pali__dequantize_packed4_c;
+    kernels->round_int8 = pali__round_int8_c;
     kernels->transpose = pali__transpose_c;
 }
 

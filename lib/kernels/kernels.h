@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "cpu/cpu.h"
+#include "kernels/quantized.h"
 
 /* The most rows of x that dot_rows takes. */
 #define PALI__DOT_ROWS_MAX 4
@@ -20,10 +21,50 @@
 typedef void pali__dot_rows_fn(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t n_x,
                                const void *w, int64_t w_stride, int64_t n_w, int64_t n);
 
+/* Grids that weights may be rounded to: scale · q for whole numbers q from lowest to highest. */
+#define PALI__GRIDS_MAX 32
+struct pali__grids {
+    float scale[PALI__GRIDS_MAX];
+    float inverse[PALI__GRIDS_MAX]; /* 1 / scale */
+    float lowest[PALI__GRIDS_MAX], highest[PALI__GRIDS_MAX];
+};
+
+/* Rows of inputs rounded to 16 bits, for products with codes (rounded_inputs.h). They are x[k] = scale · value, with a
+ * scale for each block; scales and sums are spread over segments: blocks, or the smaller groups of the weights. */
+enum {
+    PALI__CODE_BLOCK = 128, /* inputs with one scale; the last block is filled up with zeros */
+    PALI__CODE_UNITS = 4    /* the most segments in a block */
+};
+struct pali__rounded {
+    int16_t *values;        /* [rows, blocks · 128], of a block in the order that the kernels of the table want */
+    float *scales, *sums;   /* [rows, segments]: of a segment its block's scale and the sum of its values */
+    int64_t values_stride, scales_stride;
+    int64_t segment;        /* inputs: 128, 64 or 32 */
+};
+
+/* y[r, j - first_row] = Σ_k x[r, k]·W[j, k] for j = first_row…first_row+n_w-1. The codes of each row of W are read once,
+ * from front to back. x: [n_x ≤ PALI__DOT_ROWS_MAX, n], rounded by round_inputs of the same table; codes: those of row 0;
+ * y: [n_x, n_w]. Groups of W are segments or whole numbers of them; plain C takes any. */
+typedef void pali__dot_codes_fn(float *y, int64_t y_stride, const struct pali__rounded *x, int64_t n_x,
+                                const struct pali__quantized *w, const void *codes, int64_t first_row, int64_t n_w,
+                                int64_t n);
+
+/* y[k] = scale · (q[first + k] - zero) for n codes q of a row, as they are stored: `zero` includes the codes' offset. */
+typedef void pali__dequantize_fn(float *y, const void *codes, int64_t first, int64_t n, float scale, int zero);
+
 struct pali__kernels {
     enum pali__cpu level;
 
     pali__dot_rows_fn *dot_rows_f32, *dot_rows_bf16, *dot_rows_f16;
+
+    pali__dot_codes_fn *dot_int8, *dot_packed8, *dot_packed4; /* of the codes in quantized.h */
+    pali__dequantize_fn *dequantize_int8, *dequantize_packed8, *dequantize_packed4;
+    /* values = x / scale, rounded to nearest, ties to even, with scale = max|x| / 32767 of each block of 128, or with the
+     * given scale if it is not 0; sums: of each 32 values; all filled up with zeros to whole blocks. Is an x infinite or
+     * a NaN, then its block's scale is a NaN and its values are 0. `planes`: in the order for 4-bit codes.
+     * x: [n], values: [blocks · 128], scales: [blocks], sums: [blocks · 4]. */
+    void (*round_inputs)(int16_t *values, float *scales, float *sums, const float *x, int64_t n, float scale,
+                         bool planes);
 
     /* y = x, exactly. x, y: [n]. */
     void (*widen_bf16)(float *y, const uint16_t *x, int64_t n);
@@ -39,6 +80,17 @@ struct pali__kernels {
     /* y = x rounded to int8: returns scale = max|x| / 127.5 (float32's epsilon if all are 0), y = x / scale, to nearest, ties to even, within -128…127. x, y: [n].
      * Source: compressed-tensors, calculate_qparams and quantize, symmetric and dynamic, strategy token. */
     float (*round_int8)(int8_t *y, const float *x, int64_t n);
+
+    /* Weights to integers. These three give the same on every level. q is rounded to nearest, ties to even.
+     * The smallest and the largest of 0 and x: [n]; a NaN is passed over. */
+    void (*extremes)(float *smallest, float *largest, const float *x, int64_t n);
+    /* error[c] = Σ_k importance[k] · (w[k] - scale[c]·q)² with q = w[k]·inverse[c], limited and rounded, summed in the
+     * order of k; importance NULL: 1. w, importance: [n]; error: [n_grids], a multiple of 8. */
+    void (*rounding_errors)(float *error, const struct pali__grids *grids, int n_grids, const float *w,
+                            const float *importance, int64_t n);
+    /* q = w / scale + zero_point, limited to lowest…highest (a NaN becomes lowest) and rounded. w, q: [n]. */
+    void (*round_to_grid)(int8_t *q, const float *w, int64_t n, float scale, float zero_point, float lowest,
+                          float highest);
 
     /* y = x / sqrt(mean(x²) + eps) · (offset + weight). x, y, weight: [n]; y may be x. */
     void (*rms_norm)(float *y, const float *x, const float *weight, int64_t n, float eps, float offset);

@@ -3,7 +3,8 @@
  * y = x·Wᵀ. A few rows are memory-bound: kernels of our own stream the weights. Many rows are multiplied in float32 by
  * panel_product.c, where a row's result depends on no other row. A model in bfloat16, on a processor that multiplies
  * that type, goes to oneDNN in blocks of y, each computed by one thread. How y is cut into them depends on the shape
- * alone, so the number of threads never shows in the result.
+ * alone, so the number of threads never shows in the result. Quantized weights go the same ways: their codes are streamed
+ * past rounded inputs, or widened to float32, or to bfloat16 for oneDNN.
  */
 #include "kernels/ops.h"
 
@@ -13,6 +14,8 @@
 #include "kernels/kernels.h"
 #include "kernels/onednn/onednn_gemm.h"
 #include "kernels/panel_product.h"
+#include "kernels/rounded_inputs.h"
+#include "kernels/widen_rows.h"
 
 enum {
     OUTPUTS_PER_DOT = 32,  /* outputs that a thread takes at a time when there are few rows */
@@ -33,10 +36,16 @@ struct product {
     const float *bias;
     enum pali__store store;
 
+    /* Of few rows of a quantized matrix. */
+    pali__dot_codes_fn *dot_codes;
+    struct pali__rounded rounded;
+
+    /* Of blocks for oneDNN. */
     int64_t block_rows, n_row_blocks, block_columns, n_panels;
     uint16_t *narrowed;       /* x in bfloat16 */
-    unsigned char *threads;   /* thread_size bytes of scratch for each thread: a block's results */
-    size_t narrowed_size, thread_size;
+    unsigned char *threads;   /* thread_size bytes of scratch for each thread: a block's results, and its weights if they
+                                 have to be turned to bfloat16 */
+    size_t narrowed_size, part_size, thread_size;
 };
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -54,10 +63,9 @@ static size_t round_up(size_t size)
     return (size + 63) / 64 * 64;
 }
 
-/* The weight at [row, column] and all that follow. */
-static const void *weights_at(const struct pali__matrix *w, int64_t row, int64_t column)
+static bool is_quantized(const struct pali__matrix *w)
 {
-    return (const unsigned char *)w->data + (size_t)(row * w->n_in + column) * (w->dtype == PALI_FLOAT32 ? 4 : 2);
+    return w->quantized.code != PALI__CODE_NONE;
 }
 
 static pali__dot_rows_fn *dot_rows_for(const struct pali__compute *compute, pali_dtype dtype)
@@ -96,15 +104,55 @@ static void store_block(const struct product *product, const float *part, int64_
     }
 }
 
+static pali__dot_codes_fn *dot_codes_for(const struct pali__compute *compute, const struct pali__matrix *w)
+{
+    const struct pali__kernels *kernels = pali__code_kernels(compute, w);
+    switch (w->quantized.code) {
+    case PALI__CODE_INT8:
+        return kernels->dot_int8;
+    case PALI__CODE_PACKED8:
+        return kernels->dot_packed8;
+    default:
+        return kernels->dot_packed4;
+    }
+}
+
+/* Whether x is rounded to int8 before the product, however many rows it has. */
+static bool rounds_to_int8(const struct pali__matrix *w)
+{
+    return is_quantized(w) && w->quantized.int8_inputs;
+}
+
+/* Has to come before the first dot_rows. */
+static void prepare_rows(struct product *product, void *scratch)
+{
+    if (!is_quantized(product->w))
+        return;
+    product->dot_codes = dot_codes_for(product->compute, product->w);
+    product->rounded = pali__round_inputs(product->compute, product->x, product->n_rows, product->w, scratch);
+}
+
+/* Outputs first…first+n-1 of n_rows ≤ PALI__DOT_ROWS_MAX rows. */
+static void dot_rows(const struct product *product, float *y, int64_t y_stride, int64_t first_row, int64_t n_rows,
+                     int64_t first, int64_t n)
+{
+    const struct pali__matrix *w = product->w;
+    if (is_quantized(w)) {
+        struct pali__rounded rows = pali__rounded_rows(&product->rounded, first_row);
+        product->dot_codes(y, y_stride, &rows, n_rows, &w->quantized, w->data, first, n, w->n_in);
+    } else {
+        dot_rows_for(product->compute, w->dtype)(y, y_stride, product->x + first_row * w->n_in, w->n_in, n_rows,
+                                                 pali__weights_at(w, first, 0), w->n_in, n, w->n_in);
+    }
+}
+
 /* Outputs first…first+n-1 of rows first_row…, PALI__DOT_ROWS_MAX rows at a time, straight from the weights. */
 static void dot_block(const struct product *product, int64_t first_row, int64_t n_rows, int64_t first, int64_t n)
 {
-    pali__dot_rows_fn *dot_rows = dot_rows_for(product->compute, product->w->dtype);
-    int64_t n_in = product->w->n_in;
     float part[PALI__DOT_ROWS_MAX * OUTPUTS_PER_DOT];
     for (int64_t r = first_row; r < first_row + n_rows; r += PALI__DOT_ROWS_MAX) {
         int64_t taken = smaller(PALI__DOT_ROWS_MAX, first_row + n_rows - r);
-        dot_rows(part, n, product->x + r * n_in, n_in, taken, weights_at(product->w, first, 0), n_in, n, n_in);
+        dot_rows(product, part, n, r, taken, first, n);
         store_block(product, part, n, r, taken, first, n);
     }
 }
@@ -121,12 +169,13 @@ static void multiply_by_dots(const struct product *product)
 
 static bool multiplies_bf16(const struct pali__compute *compute, pali_dtype dtype)
 {
-    return compute->dtype == PALI_BFLOAT16 && dtype == PALI_BFLOAT16 && compute->kernels->level == PALI__CPU_AVX512_BF16;
+    bool narrows = dtype == PALI_BFLOAT16 || dtype == PALI_INT8;
+    return compute->dtype == PALI_BFLOAT16 && narrows && compute->kernels->level == PALI__CPU_AVX512_BF16;
 }
 
 int64_t pali__few_rows(const struct pali__compute *compute, pali_dtype dtype)
 {
-    return multiplies_bf16(compute, dtype) ? FEW_ROWS_BF16 : FEW_ROWS;
+    return multiplies_bf16(compute, dtype) && dtype == PALI_BFLOAT16 ? FEW_ROWS_BF16 : FEW_ROWS;
 }
 
 /* Cuts y into blocks for oneDNN and says how much scratch that needs. */
@@ -141,14 +190,46 @@ static void plan(struct product *product)
     /* Scratch that was measured for many rows serves fewer, whose blocks may be higher. */
     int64_t part_rows = smaller(product->n_rows, ROWS_MAX);
     product->narrowed_size = round_up((size_t)(product->n_rows * w->n_in) * sizeof(uint16_t));
-    product->thread_size = round_up((size_t)(part_rows * product->block_columns) * sizeof(float));
+    product->part_size = round_up((size_t)(part_rows * product->block_columns) * sizeof(float));
+    product->thread_size = product->part_size;
+    if (is_quantized(w)) /* a block's weights, and one row of them in float32 */
+        product->thread_size += round_up((size_t)(product->block_columns * w->n_in) * sizeof(uint16_t)) +
+                                round_up((size_t)w->n_in * sizeof(float));
 }
 
-/* One block that oneDNN does not take. */
-static void own_block(const struct product *product, int64_t first_row, int64_t n_rows, int64_t first, int64_t n)
+/* One block that oneDNN does not take; of a quantized matrix, row by row through `scratch`. */
+static void own_block(const struct product *product, unsigned char *scratch, int64_t first_row, int64_t n_rows,
+                      int64_t first, int64_t n)
 {
-    for (int64_t j = 0; j < n; j += OUTPUTS_PER_DOT)
+    const struct pali__matrix *w = product->w;
+    const struct pali__kernels *kernels = product->compute->kernels;
+    float *row = (float *)(void *)scratch, part[PALI__DOT_ROWS_MAX];
+    for (int64_t j = 0; j < n && !is_quantized(w); j += OUTPUTS_PER_DOT)
         dot_block(product, first_row, n_rows, first + j, smaller(OUTPUTS_PER_DOT, n - j));
+    for (int64_t j = 0; j < n && is_quantized(w); j++) {
+        pali__widen_row(kernels, row, w, first + j, 0, w->n_in);
+        for (int64_t r = first_row; r < first_row + n_rows; r += PALI__DOT_ROWS_MAX) {
+            int64_t taken = smaller(PALI__DOT_ROWS_MAX, first_row + n_rows - r);
+            kernels->dot_rows_f32(part, 1, product->x + r * w->n_in, w->n_in, taken, row, w->n_in, 1, w->n_in);
+            store_block(product, part, 1, r, taken, first + j, 1);
+        }
+    }
+}
+
+/* The weights of outputs first…first+n-1 in bfloat16; of a quantized matrix, through `scratch`. */
+static const uint16_t *bf16_weights(const struct product *product, unsigned char *scratch, int64_t first, int64_t n)
+{
+    const struct pali__matrix *w = product->w;
+    const struct pali__kernels *kernels = product->compute->kernels;
+    if (!is_quantized(w))
+        return pali__weights_at(w, first, 0);
+    float *row = (float *)(void *)scratch;
+    uint16_t *weights = (uint16_t *)(void *)(scratch + round_up((size_t)w->n_in * sizeof(float)));
+    for (int64_t j = 0; j < n; j++) {
+        pali__widen_row(kernels, row, w, first + j, 0, w->n_in);
+        kernels->narrow_bf16(weights + j * w->n_in, row, w->n_in);
+    }
+    return weights;
 }
 
 /* One block from bfloat16 inputs and weights, through `part`. */
@@ -161,7 +242,7 @@ static pali_status bf16_block(const struct product *product, unsigned char *scra
     pali_status status = pali__onednn_bf16_create(&multiply, n_rows, n, w->n_in);
     if (status == PALI_OK)
         status = pali__onednn_bf16_run(&multiply, part, product->narrowed + first_row * w->n_in,
-                                       weights_at(w, first, 0));
+                                       bf16_weights(product, scratch + product->part_size, first, n));
     pali__onednn_bf16_free(&multiply);
     if (status == PALI_OK)
         store_block(product, part, n, first_row, n_rows, first, n);
@@ -202,7 +283,7 @@ static pali_status multiply_in_bf16(const struct product *product)
         unsigned char *scratch = product->threads + (size_t)omp_get_thread_num() * product->thread_size;
         pali_status status = bf16_block(product, scratch, first_row, n_rows, first, n);
         if (status == PALI_ERROR_UNSUPPORTED) {
-            own_block(product, first_row, n_rows, first, n);
+            own_block(product, scratch + product->part_size, first_row, n_rows, first, n);
             status = PALI_OK;
         }
         if ((int)status < worst)
@@ -212,12 +293,14 @@ static pali_status multiply_in_bf16(const struct product *product)
 }
 
 void pali__linear_by_row(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
-                         const struct pali__matrix *w, const float *bias, enum pali__store store)
+                         const struct pali__matrix *w, const float *bias, enum pali__store store, void *scratch)
 {
     struct product product = {
         .compute = compute, .y = y, .x = x, .n_rows = n_rows, .w = w, .bias = bias, .store = store};
-    if (n_rows > 0 && w->n_out > 0)
-        multiply_by_dots(&product);
+    if (n_rows == 0 || w->n_out == 0)
+        return;
+    prepare_rows(&product, scratch);
+    multiply_by_dots(&product);
 }
 
 pali_status pali__linear_in_blocks(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
@@ -228,6 +311,10 @@ pali_status pali__linear_in_blocks(const struct pali__compute *compute, float *y
         .compute = compute, .y = y, .x = x, .n_rows = n_rows, .w = w, .bias = bias, .store = store};
     if (n_rows == 0 || w->n_out == 0)
         return PALI_OK;
+    if (rounds_to_int8(w)) {
+        pali__linear_by_row(compute, y, x, n_rows, w, bias, store, scratch);
+        return PALI_OK;
+    }
     plan(&product);
     product.narrowed = scratch;
     product.threads = (unsigned char *)scratch + product.narrowed_size;
@@ -248,14 +335,15 @@ pali_status pali__linear(const struct pali__compute *compute, float *y, const fl
 {
     if (n_rows > pali__few_rows(compute, w->dtype))
         return pali__linear_in_blocks(compute, y, x, n_rows, w, bias, store, scratch, error);
-    pali__linear_by_row(compute, y, x, n_rows, w, bias, store);
+    pali__linear_by_row(compute, y, x, n_rows, w, bias, store, scratch);
     return PALI_OK;
 }
 
 void pali__linear_spans(const struct pali__compute *compute, float *y, const float *x, const struct pali__matrix *w,
-                        const struct pali__span *spans, int64_t n_spans)
+                        const struct pali__span *spans, int64_t n_spans, void *scratch)
 {
-    pali__dot_rows_fn *dot_rows = dot_rows_for(compute, w->dtype);
+    struct product product = {.compute = compute, .y = y, .x = x, .n_rows = 1, .w = w};
+    prepare_rows(&product, scratch);
 #pragma omp parallel num_threads(compute->n_threads)
     {
         /* Every thread walks all the spans and computes each n_threads-th of their chunks. */
@@ -264,23 +352,29 @@ void pali__linear_spans(const struct pali__compute *compute, float *y, const flo
             for (int64_t first = 0; first < spans[i].count; first += OUTPUTS_PER_DOT) {
                 int64_t n = smaller(OUTPUTS_PER_DOT, spans[i].count - first);
                 if (turn == 0)
-                    dot_rows(y + at + first, n, x, w->n_in, 1, weights_at(w, spans[i].first + first, 0), w->n_in, n,
-                             w->n_in);
+                    dot_rows(&product, y + at + first, n, 0, 1, spans[i].first + first, n);
                 turn = turn == 0 ? n_threads - 1 : turn - 1;
             }
         }
     }
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows, const struct pali__matrix *w)
 {
     struct product product = {.compute = compute, .n_rows = n_rows, .w = w};
-    if (n_rows <= pali__few_rows(compute, w->dtype) || w->n_out == 0)
+    if (w->n_out == 0)
         return 0;
-    size_t size = pali__panel_product_scratch(compute, n_rows, w);
+    size_t size = is_quantized(w) ? pali__rounded_inputs_size(n_rows, w) : 0;
+    if (n_rows <= pali__few_rows(compute, w->dtype) || rounds_to_int8(w))
+        return size;
+    size = larger(size, pali__panel_product_scratch(compute, n_rows, w));
     if (!multiplies_bf16(compute, w->dtype))
         return size;
     plan(&product);
-    size_t bf16_size = product.narrowed_size + (size_t)compute->n_threads * product.thread_size;
-    return bf16_size > size ? bf16_size : size;
+    return larger(size, product.narrowed_size + (size_t)compute->n_threads * product.thread_size);
 }

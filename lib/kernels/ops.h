@@ -41,7 +41,9 @@ enum pali__store { PALI__STORE = 0, PALI__ADD = 1 };
  * `scratch` has at least pali__linear_scratch() bytes, 64-byte aligned. Fails only if oneDNN does.
  * Few rows are taken one by one, by our own kernels, more in blocks; by_row and in_blocks do any number in one of the two
  * ways (in_blocks with the scratch of a larger number). In float32 a row's result then depends on no other row. Where
- * the processor multiplies bfloat16, rows in blocks of a bfloat16 model may differ in the last bits with their number. */
+ * the processor multiplies bfloat16, rows in blocks of a bfloat16 model may differ in the last bits with their number.
+ * One by one with a quantized matrix, x is rounded first, by less than 1e-4 of what it is or what is beside it: to 16 bits
+ * in blocks of 128 inputs, or to int8, which then holds for blocks too (rounded_inputs.h). */
 int64_t pali__few_rows(const struct pali__compute *compute, pali_dtype dtype); /* of weights: how many are few */
 pali_status pali__linear(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
                          const struct pali__matrix *w, const float *bias, enum pali__store store, void *scratch,
@@ -50,7 +52,7 @@ pali_status pali__linear_in_blocks(const struct pali__compute *compute, float *y
                                    const struct pali__matrix *w, const float *bias, enum pali__store store,
                                    void *scratch, pali_error **error);
 void pali__linear_by_row(const struct pali__compute *compute, float *y, const float *x, int64_t n_rows,
-                         const struct pali__matrix *w, const float *bias, enum pali__store store);
+                         const struct pali__matrix *w, const float *bias, enum pali__store store, void *scratch);
 size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows, const struct pali__matrix *w);
 
 /* Outputs first…first+count-1 of a matrix. */
@@ -59,9 +61,9 @@ struct pali__span {
 };
 
 /* The outputs in `spans` of y = x·Wᵀ for one row x: [n_in], one span after another without gaps: y: [sum of counts].
- * Only those rows of the weights are read. Equal to pali__linear of one row, bit for bit. */
+ * Only those rows of the weights are read. Equal to pali__linear of one row, bit for bit; its scratch, of one row. */
 void pali__linear_spans(const struct pali__compute *compute, float *y, const float *x, const struct pali__matrix *w,
-                        const struct pali__span *spans, int64_t n_spans);
+                        const struct pali__span *spans, int64_t n_spans, void *scratch);
 
 /* y = x / sqrt(mean(x²) + eps) · (offset + weight), row by row; offset is 1 for Gemma. y may be x. */
 void pali__rms_norm(const struct pali__compute *compute, float *y, const float *x, const float *weight, int64_t n_rows,

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "kernels/widen_rows.h"
 
 enum {
     ROWS_MAX = 512,   /* rows that are turned at a time; a multiple of PANEL_MAX */
@@ -72,22 +73,16 @@ static const float *weights_of(const struct work *work, int64_t first, int64_t n
                                float *buffer, int64_t *stride)
 {
     const struct pali__matrix *w = work->w;
-    const struct pali__kernels *kernels = work->compute->kernels;
-    const float *f32 = w->data;
-    const uint16_t *u16 = w->data;
     *stride = WIDENED_STRIDE;
     if (w->dtype == PALI_FLOAT32) {
         *stride = w->n_in;
-        return f32 + first * w->n_in + k;
+        return pali__weights_at(w, first, k);
     }
     for (int64_t j = 0; j < n; j++) {
-        const uint16_t *row = u16 + (first + j) * w->n_in + k;
-        for (int64_t at = 0; at < depth && j + ROWS_AHEAD < n; at += LINE_SIZE / (int64_t)sizeof *row)
-            __builtin_prefetch(row + ROWS_AHEAD * w->n_in + at);
-        if (w->dtype == PALI_BFLOAT16)
-            kernels->widen_bf16(buffer + j * *stride, row, depth);
-        else
-            kernels->widen_f16(buffer + j * *stride, row, depth);
+        const char *ahead = j + ROWS_AHEAD < n ? pali__weights_at(w, first + j + ROWS_AHEAD, k) : NULL;
+        for (int64_t at = 0; at < pali__weights_size(w, depth) && ahead != NULL; at += LINE_SIZE)
+            __builtin_prefetch(ahead + at);
+        pali__widen_row(work->compute->kernels, buffer + j * *stride, w, first + j, k, depth);
     }
     return buffer;
 }

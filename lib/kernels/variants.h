@@ -57,6 +57,49 @@ PALI__DECLARE_KERNELS(avx2);
 PALI__DECLARE_KERNELS(avx512);
 PALI__DECLARE_KERNELS(neon); /* not all of them exist: see arm/kernels_neon.c */
 
+/* Rounding weights, for which every level but plain C is served by AVX2. */
+#define PALI__DECLARE_ROUNDING_KERNELS(set)                                                                            \
+    void pali__extremes_##set(float *smallest, float *largest, const float *x, int64_t n);                             \
+    void pali__rounding_errors_##set(float *error, const struct pali__grids *grids, int n_grids, const float *w,       \
+                                     const float *importance, int64_t n);                                              \
+    void pali__round_to_grid_##set(int8_t *q, const float *w, int64_t n, float scale, float zero_point, float lowest,  \
+                                   float highest)
+
+#define PALI__SET_ROUNDING_KERNELS(kernels, set)                                                                       \
+    do {                                                                                                               \
+        (kernels)->extremes = pali__extremes_##set;                                                                    \
+        (kernels)->rounding_errors = pali__rounding_errors_##set;                                                      \
+        (kernels)->round_to_grid = pali__round_to_grid_##set;                                                          \
+    } while (0)
+
+PALI__DECLARE_ROUNDING_KERNELS(c);
+PALI__DECLARE_ROUNDING_KERNELS(avx2);
+
+/* Products with quantized matrices. */
+#define PALI__DECLARE_CODE_KERNELS(set)                                                                                \
+    pali__dot_codes_fn pali__dot_int8_##set, pali__dot_packed8_##set, pali__dot_packed4_##set;                         \
+    void pali__round_inputs_##set(int16_t *values, float *scales, float *sums, const float *x, int64_t n, float scale, \
+                                  bool planes)
+
+#define PALI__SET_CODE_KERNELS(kernels, set)                                                                           \
+    do {                                                                                                               \
+        (kernels)->dot_int8 = pali__dot_int8_##set;                                                                    \
+        (kernels)->dot_packed8 = pali__dot_packed8_##set;                                                              \
+        (kernels)->dot_packed4 = pali__dot_packed4_##set;                                                              \
+        (kernels)->round_inputs = pali__round_inputs_##set;                                                            \
+    } while (0)
+
+PALI__DECLARE_CODE_KERNELS(c);
+PALI__DECLARE_CODE_KERNELS(avx2);
+PALI__DECLARE_CODE_KERNELS(avx512);
+PALI__DECLARE_CODE_KERNELS(neon);
+
+/* AVX-512 has no version of its own, nor has NEON. */
+pali__dequantize_fn pali__dequantize_int8_c, pali__dequantize_packed8_c, pali__dequantize_packed4_c;
+pali__dequantize_fn pali__dequantize_int8_avx2, pali__dequantize_packed8_avx2, pali__dequantize_packed4_avx2;
+
+float pali__round_int8_c(int8_t *y, const float *x, int64_t n);
+
 /* Transposing moves data only: AVX-512 has no version of its own. */
 void pali__transpose_c(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t n_rows,
                        int64_t n_columns);

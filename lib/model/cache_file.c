@@ -46,12 +46,29 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
     return hash;
 }
 
+/* A quantized matrix: the codes, scales and zero points of the first row. */
+static uint64_t hash_quantized(uint64_t hash, const struct pali__matrix *matrix)
+{
+    const struct pali__quantized *quantized = &matrix->quantized;
+    size_t width = pali_dtype_size(quantized->scale_dtype);
+
+    hash = hash_bytes(hash, matrix->data, (size_t)quantized->row_size);
+    for (int64_t g = 0; g < quantized->n_groups; g++) {
+        float scale;
+        pali__to_float(&scale, (const unsigned char *)quantized->scales + (size_t)g * width, quantized->scale_dtype, 1);
+        hash = hash_bytes(hash, &scale, sizeof scale);
+    }
+    return quantized->zero_points ? hash_bytes(hash, quantized->zero_points, (size_t)quantized->n_groups) : hash;
+}
+
 /* The first row, as float32, so that the type in which a checkpoint's exact values are held does not matter. */
 static uint64_t hash_matrix(uint64_t hash, const struct pali__matrix *matrix)
 {
     size_t element = matrix->dtype == PALI_FLOAT32 ? 4 : 2;
     float values[FLOATS_AT_ONCE];
 
+    if (matrix->quantized.code != PALI__CODE_NONE)
+        return hash_quantized(hash, matrix);
     for (int64_t at = 0; at < matrix->n_in; at += FLOATS_AT_ONCE) {
         int64_t n = matrix->n_in - at < FLOATS_AT_ONCE ? matrix->n_in - at : FLOATS_AT_ONCE;
         pali__to_float(values, (const unsigned char *)matrix->data + (size_t)at * element, matrix->dtype, n);

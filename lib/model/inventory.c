@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "checkpoint/tensors.h"
+#include "model/quantized_tensors.h"
 
 void pali__shape_text(char out[96], int32_t rank, const int64_t *shape)
 {
@@ -22,10 +23,28 @@ bool pali__tensor_fits(const pali_tensor *tensor, const struct pali__tensor_spec
 
 bool pali__head_is_tied(const pali_checkpoint *checkpoint, const struct pali__settings *settings)
 {
-    bool both_count = settings->text.family == PALI__LLAMA || settings->text.family == PALI__MISTRAL;
+    enum pali__stored head = pali__weight_stored(checkpoint, PALI__HEAD_NAME);
+    enum pali__stored embedding = pali__weight_stored(checkpoint, PALI__EMBEDDING_NAME);
+    bool both_count = settings->text.family == PALI__LLAMA || settings->text.family == PALI__MISTRAL ||
+                      head == PALI__STORED_QUANTIZED || embedding == PALI__STORED_QUANTIZED;
 
-    return settings->tie_word_embeddings && !(both_count && pali__checkpoint_find(checkpoint, PALI__HEAD_NAME) &&
-                                              pali__checkpoint_find(checkpoint, PALI__EMBEDDING_NAME));
+    return settings->tie_word_embeddings &&
+           !(both_count && head != PALI__STORED_NOWHERE && embedding != PALI__STORED_NOWHERE);
+}
+
+static bool head_or_embedding(const char *name)
+{
+    return !strcmp(name, PALI__EMBEDDING_NAME) || !strcmp(name, PALI__HEAD_NAME);
+}
+
+const char *pali__inventory_name(const pali_checkpoint *checkpoint, const struct pali__settings *settings,
+                                 const char *name)
+{
+    if (!head_or_embedding(name) || !pali__head_is_tied(checkpoint, settings))
+        return name;
+    if (pali__weight_stored(checkpoint, PALI__EMBEDDING_NAME) != PALI__STORED_NOWHERE)
+        return PALI__EMBEDDING_NAME;
+    return pali__weight_stored(checkpoint, PALI__HEAD_NAME) != PALI__STORED_NOWHERE ? PALI__HEAD_NAME : name;
 }
 
 static bool is_floating(pali_dtype dtype)
@@ -37,16 +56,10 @@ pali_status pali__inventory_find(const pali_checkpoint *checkpoint, const struct
                                  const char *path, const struct pali__tensor_spec *spec, const pali_tensor **out,
                                  pali_error **error)
 {
-    bool tied = pali__head_is_tied(checkpoint, settings);
-    const pali_tensor *tensor = pali__checkpoint_find(checkpoint, spec->name);
+    const char *name = pali__inventory_name(checkpoint, settings, spec->name);
+    const pali_tensor *tensor = pali__checkpoint_find(checkpoint, name);
     char expected[96], found[96];
 
-    if (!strcmp(spec->name, PALI__EMBEDDING_NAME) && !tensor && tied)
-        tensor = pali__checkpoint_find(checkpoint, PALI__HEAD_NAME);
-    if (!strcmp(spec->name, PALI__HEAD_NAME) && tied) {
-        const pali_tensor *embedding = pali__checkpoint_find(checkpoint, PALI__EMBEDDING_NAME);
-        tensor = embedding ? embedding : tensor;
-    }
     pali__shape_text(expected, spec->rank, spec->shape);
     if (!tensor)
         return pali__fail(error, PALI_ERROR_FORMAT, "%s: tensor %s of shape [%s] is missing", path, spec->name,
@@ -67,45 +80,69 @@ pali_status pali__inventory_find(const pali_checkpoint *checkpoint, const struct
 /* Marks what `spec` uses of the checkpoint's tensors. */
 struct expectation {
     const pali_checkpoint *checkpoint;
+    const struct pali__settings *settings;
     unsigned char *known; /* a flag for each tensor of the checkpoint */
     struct pali__text *missing;
-    bool tied, no_memory;
+    bool no_memory;
 };
 
-static bool head_or_embedding(const char *name)
+static void mark(struct expectation *expectation, const char *name)
 {
-    return !strcmp(name, PALI__EMBEDDING_NAME) || !strcmp(name, PALI__HEAD_NAME);
+    for (size_t i = 0; i < pali_checkpoint_count(expectation->checkpoint); i++)
+        if (!strcmp(pali__checkpoint_canonical(expectation->checkpoint, i), name))
+            expectation->known[i] = 1;
 }
 
-static void note_missing(struct expectation *expectation, const struct pali__tensor_spec *spec,
+/* Notes that the tensor is missing, or, if it is not NULL, has another shape than that. */
+static void note_missing(struct expectation *expectation, const char *name, int32_t rank, const int64_t *shape,
                          const pali_tensor *tensor)
 {
     char expected[96], found[96];
 
-    pali__shape_text(expected, spec->rank, spec->shape);
+    if (!expectation->missing)
+        return;
+    pali__shape_text(expected, rank, shape);
     if (tensor)
         pali__shape_text(found, tensor->rank, tensor->shape);
-    if (!(tensor ? pali__text_printf(expectation->missing, "%s: shape [%s], expected [%s]\n", spec->name, found,
-                                     expected)
-                 : pali__text_printf(expectation->missing, "%s\n", spec->name)))
+    if (!(tensor ? pali__text_printf(expectation->missing, "%s: shape [%s], expected [%s]\n", name, found, expected)
+                 : pali__text_printf(expectation->missing, "%s\n", name)))
         expectation->no_memory = true;
+}
+
+static void expect_parts(struct expectation *expectation, const struct pali__quantization_group *group,
+                         const struct pali__tensor_spec *spec)
+{
+    struct pali__part_spec part;
+
+    for (enum pali__part i = 0; i < PALI__N_PARTS; i++) {
+        if (!pali__part_spec(&part, i, group, spec))
+            continue;
+        const pali_tensor *tensor = pali__checkpoint_find(expectation->checkpoint, part.name);
+        mark(expectation, part.name);
+        if (!tensor || !pali__part_fits(tensor, &part))
+            note_missing(expectation, part.name, part.rank, part.shape, tensor);
+    }
 }
 
 static pali_status expect_tensor(void *user, const struct pali__tensor_spec *spec, pali_error **error)
 {
     struct expectation *expectation = user;
-    const pali_tensor *tensor = pali__checkpoint_find(expectation->checkpoint, spec->name);
-    const char *other = !strcmp(spec->name, PALI__HEAD_NAME) ? PALI__EMBEDDING_NAME : PALI__HEAD_NAME;
+    struct pali__tensor_spec stored = *spec;
+    const struct pali__quantization_group *group;
 
     (void)error;
-    for (size_t i = 0; tensor && i < pali_checkpoint_count(expectation->checkpoint); i++)
-        if (!strcmp(pali__checkpoint_canonical(expectation->checkpoint, i), spec->name))
-            expectation->known[i] = 1;
-    if (!tensor && head_or_embedding(spec->name) && expectation->tied &&
-        pali__checkpoint_find(expectation->checkpoint, other))
+    stored.name = pali__inventory_name(expectation->checkpoint, expectation->settings, spec->name);
+    group = pali__quantized_group(expectation->checkpoint, expectation->settings, &stored);
+    const pali_tensor *tensor = pali__checkpoint_find(expectation->checkpoint, spec->name);
+    bool stands_elsewhere = strcmp(stored.name, spec->name) != 0;
+    if (!group || stands_elsewhere) /* a tied head beside the embedding is superfluous, but no stranger */
+        mark(expectation, spec->name);
+    if (stands_elsewhere && !tensor)
         return PALI_OK;
-    if (expectation->missing && (!tensor || !pali__tensor_fits(tensor, spec)))
-        note_missing(expectation, spec, tensor);
+    if (group)
+        expect_parts(expectation, group, &stored);
+    else if (!tensor || !pali__tensor_fits(tensor, spec))
+        note_missing(expectation, spec->name, spec->rank, spec->shape, tensor);
     return PALI_OK;
 }
 
@@ -114,8 +151,7 @@ pali_status pali__inventory_compare(const pali_checkpoint *checkpoint, const str
                                     struct pali__text *unexpected, pali_error **error)
 {
     size_t count = pali_checkpoint_count(checkpoint);
-    struct expectation expectation = { .checkpoint = checkpoint, .missing = missing,
-                                       .tied = pali__head_is_tied(checkpoint, settings) };
+    struct expectation expectation = { .checkpoint = checkpoint, .settings = settings, .missing = missing };
 
     expectation.known = pali__calloc(count, 1);
     if (!expectation.known)

@@ -12,8 +12,13 @@
 void pali__shape_text(char out[96], int32_t rank, const int64_t *shape);
 bool pali__tensor_fits(const pali_tensor *tensor, const struct pali__tensor_spec *spec);
 
-/* The checkpoint's tensor for `spec`, of a floating type and the right shape; `path` is for messages. A head may stand
- * for the embedding and the reverse (PARITY §1.5): tied weights are stored once under either name. */
+/* The name under which the checkpoint has the weight `name`, or should. A head may stand for the embedding and the
+ * reverse (PARITY §1.5): tied weights are stored once under either name. */
+const char *pali__inventory_name(const pali_checkpoint *checkpoint, const struct pali__settings *settings,
+                                 const char *name);
+
+/* The checkpoint's tensor for `spec`, of a floating type and the right shape; `path` is for messages. Of a quantized
+ * matrix there is none: quantized_tensors.h. */
 pali_status pali__inventory_find(const pali_checkpoint *checkpoint, const struct pali__settings *settings,
                                  const char *path, const struct pali__tensor_spec *spec, const pali_tensor **out,
                                  pali_error **error);
@@ -29,7 +34,8 @@ pali_status pali__inventory_compare(const pali_checkpoint *checkpoint, const str
                                     struct pali__text *unexpected, pali_error **error);
 
 /* Whether embedding and head are one matrix. A file of Llama or Mistral that has both means both, whatever its
- * config.json says: their releases before Transformers 5 left the head untied. */
+ * config.json says: their releases before Transformers 5 left the head untied. So does a file that has both with one of
+ * them quantized. */
 bool pali__head_is_tied(const pali_checkpoint *checkpoint, const struct pali__settings *settings);
 
 #endif

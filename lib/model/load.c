@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "model/int8_head.h"
 #include "model/inventory.h"
 #include "model/lora_merge.h"
+#include "model/quantized_matrix.h"
 #include "model/rotary.h"
 
 struct loading {
@@ -45,8 +47,8 @@ static pali_status copy_vector(pali_model *model, float **out, const pali_tensor
     return PALI_OK;
 }
 
-/* A copy of the values at `*data`, which then points to it. */
-static pali_status copy_matrix(struct loading *loading, const void **data, size_t size, pali_error **error)
+/* A copy of the bytes at `*data`, which then points to it. */
+static pali_status copy_bytes(struct loading *loading, const void **data, size_t size, pali_error **error)
 {
     enum { PIECE = 1 << 20 };
     char *copy = pali__aligned_malloc(size);
@@ -72,8 +74,8 @@ static pali_status take_matrix(struct loading *loading, struct pali__matrix *out
                                   .n_in = pali_tensor_count(tensor) / tensor->shape[0] };
     if (loading->model->compute.dtype != PALI_BFLOAT16 || tensor->dtype != PALI_FLOAT32)
         return loading->options->copy_weights
-                   ? copy_matrix(loading, &out->data, (size_t)pali_tensor_count(tensor) * pali_dtype_size(tensor->dtype),
-                                 error)
+                   ? copy_bytes(loading, &out->data, (size_t)pali_tensor_count(tensor) * pali_dtype_size(tensor->dtype),
+                                error)
                    : PALI_OK;
     converted = pali__aligned_malloc(size);
     TRY(own(loading->model, converted, size, error));
@@ -120,29 +122,133 @@ static pali_status make_rotary(pali_model *model, pali_error **error)
     return PALI_OK;
 }
 
-static pali_status load_tensor(void *user, const struct pali__tensor_spec *spec, pali_error **error)
+/* ---- quantized matrices ---- */
+
+static pali_status take_quantized(struct loading *loading, struct pali__matrix *out,
+                                  const struct pali__quantized_tensors *tensors, const struct pali__tensor_spec *spec,
+                                  pali_error **error)
 {
-    struct loading *loading = user;
-    struct pali__decoder *decoder = &loading->model->network.decoder;
-    const pali_tensor *tensor = NULL;
+    void *block;
+    size_t block_size;
 
-    TRY(pali__inventory_find(loading->model->checkpoint, loading->model->settings, loading->path, spec, &tensor,
-                             error));
-    if (spec->slot.vector)
-        TRY(copy_vector(loading->model, spec->slot.vector, tensor, error));
-    else if (spec->slot.matrix == &decoder->head &&
-             pali__head_is_tied(loading->model->checkpoint, loading->model->settings))
-        decoder->head = decoder->embedding;
-    else if (pali__lora_merge_changes(&loading->merge, spec->name))
-        TRY(take_merged(loading, spec->slot.matrix, spec->name, tensor, error));
-    else
-        TRY(take_matrix(loading, spec->slot.matrix, tensor, error));
+    if (out == &loading->model->network.decoder.embedding && tensors->group->int8_inputs)
+        return pali__fail(error, PALI_ERROR_UNSUPPORTED,
+                          "%s: quantization_config rounds the inputs of %s, which is the embedding: it has none",
+                          loading->path, spec->name);
+    TRY(pali__quantized_matrix(out, &block, &block_size, tensors, spec, error));
+    if (block)
+        TRY(own(loading->model, block, block_size, error));
+    if (!loading->options->copy_weights)
+        return PALI_OK;
+    TRY(copy_bytes(loading, &out->data, pali__codes_size(out), error));
+    return tensors->group->group_size < 0
+               ? PALI_OK
+               : copy_bytes(loading, &out->quantized.scales, pali__scales_size(out), error);
+}
 
-    loading->done += pali_tensor_count(tensor) * (int64_t)pali_dtype_size(tensor->dtype);
+/* A table that passes use as floats: that of the positions. */
+static pali_status take_table(struct loading *loading, float **out, const struct pali__quantized_tensors *tensors,
+                              const struct pali__tensor_spec *spec, pali_error **error)
+{
+    size_t size = (size_t)(spec->shape[0] * spec->shape[1]) * sizeof(float), block_size;
+    float *table = pali__aligned_malloc(size);
+    struct pali__matrix matrix;
+    void *block;
+
+    TRY(own(loading->model, table, size, error));
+    TRY(pali__quantized_matrix(&matrix, &block, &block_size, tensors, spec, error));
+    for (int64_t i = 0; i < spec->shape[0]; i++)
+        pali__embed(&loading->model->compute, table + i * spec->shape[1], &matrix, i, 1.0f);
+    pali__aligned_free(block);
+    *out = table;
+    return PALI_OK;
+}
+
+/* ---- the head ---- */
+
+static bool wants_int8_head(const struct loading *loading)
+{
+    int32_t choice = loading->options->int8_head;
+
+    return choice > 0 || (choice == 0 && loading->model->settings->quantization.n_groups > 0);
+}
+
+static pali_status report(struct loading *loading, int64_t bytes, pali_error **error)
+{
+    loading->done += bytes;
     double fraction = loading->done < loading->total ? (double)loading->done / (double)loading->total : 1.0;
     if (loading->options->progress && loading->options->progress(loading->options->progress_user, "load", fraction))
         return pali__fail(error, PALI_ERROR_CANCELLED, "%s: loading was cancelled", loading->path);
     return PALI_OK;
+}
+
+static pali_status report_rows(void *user, int64_t n_rows, pali_error **error)
+{
+    struct loading *loading = user;
+
+    return report(loading, n_rows * loading->model->network.decoder.head.n_in, error);
+}
+
+/* The head in int8, beside the embedding if it is that, else in the place of what was made for it since the model owned
+ * `n_owned` blocks. */
+static pali_status quantize_head(struct loading *loading, size_t n_owned, pali_error **error)
+{
+    pali_model *model = loading->model;
+    struct pali__matrix *head = &model->network.decoder.head;
+    void *block;
+
+    if (head->quantized.code != PALI__CODE_NONE)
+        return PALI_OK;
+    loading->total += head->n_out * head->n_in;
+    TRY(pali__int8_head(head, &block, &model->compute, head, report_rows, loading, error));
+    while (model->n_owned > n_owned)
+        pali__aligned_free(model->owned[--model->n_owned]);
+    return own(model, block, pali__codes_size(head), error);
+}
+
+/* ---- every tensor ---- */
+
+static pali_status take(struct loading *loading, const struct pali__tensor_spec *spec, int64_t *bytes,
+                        pali_error **error)
+{
+    pali_model *model = loading->model;
+    struct pali__tensor_spec stored = *spec;
+    struct pali__quantized_tensors parts;
+    const pali_tensor *tensor = NULL;
+
+    stored.name = pali__inventory_name(model->checkpoint, model->settings, spec->name);
+    TRY(pali__quantized_find(&parts, model->checkpoint, model->settings, loading->path, &stored, error));
+    for (int i = 0; i < PALI__N_PARTS; i++)
+        *bytes += parts.parts[i] ? (int64_t)pali__tensor_size(parts.parts[i]) : 0;
+    if (parts.group && spec->slot.vector)
+        return take_table(loading, spec->slot.vector, &parts, &stored, error);
+    if (parts.group)
+        return take_quantized(loading, spec->slot.matrix, &parts, &stored, error);
+    TRY(pali__inventory_find(model->checkpoint, model->settings, loading->path, spec, &tensor, error));
+    *bytes = (int64_t)pali__tensor_size(tensor);
+    if (spec->slot.vector)
+        return copy_vector(model, spec->slot.vector, tensor, error);
+    if (pali__lora_merge_changes(&loading->merge, spec->name))
+        return take_merged(loading, spec->slot.matrix, spec->name, tensor, error);
+    return take_matrix(loading, spec->slot.matrix, tensor, error);
+}
+
+static pali_status load_tensor(void *user, const struct pali__tensor_spec *spec, pali_error **error)
+{
+    struct loading *loading = user;
+    pali_model *model = loading->model;
+    struct pali__decoder *decoder = &model->network.decoder;
+    bool is_head = spec->slot.matrix == &decoder->head;
+    size_t n_owned = model->n_owned;
+    int64_t bytes = 0;
+
+    if (is_head && pali__head_is_tied(model->checkpoint, model->settings))
+        decoder->head = decoder->embedding;
+    else
+        TRY(take(loading, spec, &bytes, error));
+    if (is_head && wants_int8_head(loading))
+        TRY(quantize_head(loading, n_owned, error));
+    return report(loading, bytes, error);
 }
 
 static pali_status load_all(struct loading *loading, pali_error **error)
@@ -150,6 +256,7 @@ static pali_status load_all(struct loading *loading, pali_error **error)
     pali_model *model = loading->model;
 
     TRY(pali__network_visit(&model->network, model->settings, load_tensor, loading, error));
+    TRY(report(loading, loading->total - loading->done, error)); /* headers, and tensors that nothing needs */
     return pali__inventory_refuse_unexpected(model->checkpoint, model->settings, &model->network, loading->path, error);
 }
 
@@ -162,7 +269,7 @@ pali_status pali__model_load_weights(pali_model *model, const char *path, const 
     TRY(pali__network_init(&model->network, model->settings, model->checkpoint, error));
     TRY(make_rotary(model, error));
     TRY(pali__lora_merge_open(&loading.merge, options->adapters, options->adapter_scales, options->n_adapters,
-                              model->settings, &model->network, error));
+                              model->checkpoint, model->settings, &model->network, error));
     pali_status status = load_all(&loading, error);
     pali__lora_merge_close(&loading.merge);
     return status;

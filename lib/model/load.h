@@ -6,8 +6,8 @@
 #include "model/network.h"
 
 /* Fills model->network from model->checkpoint, whose directory is `path` for messages. A missing, unexpected or wrongly
- * shaped tensor is an error that names it. Matrices of a type that the model can use stay in the map;
- * those that an adapter of `options` changes become copies. */
+ * shaped tensor is an error that names it. Matrices of a type that the model can use, and the codes of quantized ones, stay
+ * in the map; those that an adapter of `options` changes become copies. */
 pali_status pali__model_load_weights(pali_model *model, const char *path, const pali_model_options *options,
                                      pali_error **error);
 

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint/tensors.h"
 #include "core/memory.h"
 #include "model/inventory.h"
+#include "model/quantized_tensors.h"
 
 /* The update of one matrix of the network. */
 struct update {
@@ -100,15 +102,35 @@ struct filling {
     const struct pali__lora_file *file;
 };
 
-/* A copy of the base weight in the adapter's file says nothing new, or the adapter is for another model. */
-static pali_status check_copy(const struct pali__lora_file *file, const struct pali__tensor_spec *spec,
-                              pali_error **error)
+/* The base weight as numbers: of one that was quantized while it was loaded, what the checkpoint has. */
+static pali_status plain_weight(struct pali__matrix *out, const struct filling *filling,
+                                const struct pali__tensor_spec *spec, pali_error **error)
 {
+    const pali_model *model = filling->adapter->model;
+    const char *name = pali__inventory_name(model->checkpoint, model->settings, spec->name);
+
+    *out = *spec->slot.matrix;
+    if (out->quantized.code == PALI__CODE_NONE)
+        return PALI_OK;
+    if (pali__weight_stored(model->checkpoint, name) != PALI__STORED_PLAIN)
+        return pali__fail(error, PALI_ERROR_UNSUPPORTED,
+                          "'%s' has a copy of %s, which the model has quantized: the two cannot be compared",
+                          filling->file->path, spec->name);
+    out->data = pali__checkpoint_find(model->checkpoint, name)->data;
+    out->dtype = pali__checkpoint_find(model->checkpoint, name)->dtype;
+    return PALI_OK;
+}
+
+/* A copy of the base weight in the adapter's file says nothing new, or the adapter is for another model. */
+static pali_status check_copy(const struct filling *filling, const struct pali__tensor_spec *spec, pali_error **error)
+{
+    const struct pali__lora_file *file = filling->file;
     const struct pali__lora_copy *copy = pali__lora_file_copy(file, spec->name);
-    const struct pali__matrix *w = spec->slot.matrix;
+    struct pali__matrix weight, *w = &weight;
 
     if (!copy)
         return PALI_OK;
+    TRY(plain_weight(w, filling, spec, error));
     bool same = pali__tensor_fits(copy->tensor, spec);
     size_t width = pali_dtype_size(copy->tensor->dtype), row = (size_t)spec->shape[1];
     size_t own_row = row * pali_dtype_size(w->dtype);
@@ -137,7 +159,7 @@ static pali_status add_update(void *user, const struct pali__tensor_spec *spec, 
     struct pali_adapter *adapter = filling->adapter;
     struct update *update = &adapter->updates[adapter->count++];
 
-    TRY(check_copy(filling->file, spec, error));
+    TRY(check_copy(filling, spec, error));
     update->w = spec->slot.matrix;
     update->scale = (float)pair->scale;
     adapter->max_rank = pair->rank > adapter->max_rank ? pair->rank : adapter->max_rank;

@@ -6,9 +6,11 @@
 
 #include "core/memory.h"
 #include "model/lora.h"
+#include "model/quantized_tensors.h"
 
 struct checking {
     const struct pali__lora_file *file;
+    const pali_checkpoint *checkpoint;
     const struct pali__settings *settings;
 };
 
@@ -29,11 +31,17 @@ static pali_status check_weight(void *user, const struct pali__tensor_spec *spec
                           "'%s': tensor \"%.200s\" adapts a head that is tied to the embedding: the adapter can be "
                           "used at run time, but not merged",
                           checking->file->path, pair->a_name);
+    if (pali__quantized_group(checking->checkpoint, checking->settings, spec))
+        return pali__fail(error, PALI_ERROR_UNSUPPORTED,
+                          "'%s': tensor \"%.200s\" adapts %s, which is quantized: the adapter can be used at run time, "
+                          "but not merged",
+                          checking->file->path, pair->a_name, spec->name);
     return PALI_OK;
 }
 
 static pali_status open_file(struct pali__lora_merge *merge, const char *directory, double scale,
-                             const struct pali__settings *settings, struct pali__network *network, pali_error **error)
+                             const pali_checkpoint *checkpoint, const struct pali__settings *settings,
+                             struct pali__network *network, pali_error **error)
 {
     if (!directory || !isfinite(scale) || fabs(scale) > 1e6)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "adapters[%zu] is NULL, or its scale %g is not within ±1e6",
@@ -41,12 +49,13 @@ static pali_status open_file(struct pali__lora_merge *merge, const char *directo
     TRY(pali__lora_file_open(&merge->files[merge->count], directory, error));
     merge->scales[merge->count] = (float)scale;
     merge->count++;
-    struct checking checking = { &merge->files[merge->count - 1], settings };
+    struct checking checking = { &merge->files[merge->count - 1], checkpoint, settings };
     return pali__lora_match(checking.file, settings, network, check_weight, &checking, error);
 }
 
 pali_status pali__lora_merge_open(struct pali__lora_merge *out, const char *const *directories, const double *scales,
-                                  size_t count, const struct pali__settings *settings, struct pali__network *network,
+                                  size_t count, const pali_checkpoint *checkpoint,
+                                  const struct pali__settings *settings, struct pali__network *network,
                                   pali_error **error)
 {
     pali_status status = PALI_OK;
@@ -62,7 +71,8 @@ pali_status pali__lora_merge_open(struct pali__lora_merge *out, const char *cons
     if (!out->files || !out->scales)
         status = pali__no_memory(error, count * sizeof *out->files);
     for (size_t i = 0; status == PALI_OK && i < count; i++)
-        status = open_file(out, directories[i], scales ? scales[i] : 1.0, settings, network, error);
+        status = open_file(out, directories[i], scales ? scales[i] : 1.0, checkpoint, settings, network,
+                           error);
     if (status != PALI_OK)
         pali__lora_merge_close(out);
     return status;

@@ -13,10 +13,11 @@ struct pali__lora_merge {
     struct pali__compute compute;
 };
 
-/* Opens the adapters and checks that each fits a model of `settings`; of `network` only the arrays of blocks are used.
- * `scales` NULL: all 1. Ended by pali__lora_merge_close. */
+/* Opens the adapters and checks that each fits a model of `settings` and changes no matrix that `checkpoint` has
+ * quantized; of `network` only the arrays of blocks are used. `scales` NULL: all 1. Ended by pali__lora_merge_close. */
 pali_status pali__lora_merge_open(struct pali__lora_merge *out, const char *const *directories, const double *scales,
-                                  size_t count, const struct pali__settings *settings, struct pali__network *network,
+                                  size_t count, const pali_checkpoint *checkpoint,
+                                  const struct pali__settings *settings, struct pali__network *network,
                                   pali_error **error);
 void pali__lora_merge_close(struct pali__lora_merge *merge); /* of a zeroed one: nothing */
 

@@ -26,17 +26,22 @@ static pali_status check_options(const pali_model_options *options, pali_error *
     if (options->dtype != 0 && options->dtype != PALI_FLOAT32 && options->dtype != PALI_BFLOAT16)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "a model runs in float32 or bfloat16, not in %s",
                           pali_dtype_name(options->dtype));
+    if (options->int8_head < -1 || options->int8_head > 1)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "int8_head should be -1, 0 or 1 and is %d",
+                          (int)options->int8_head);
     return check_threads(options->threads, error);
 }
 
-/* bfloat16 where the checkpoint's largest tensor is, float32 elsewhere. */
+/* bfloat16 where the checkpoint's largest tensor is, or its scales if it is quantized; float32 elsewhere. */
 static pali_dtype natural_dtype(const pali_checkpoint *checkpoint)
 {
-    const pali_tensor *embedding = pali__checkpoint_find(checkpoint, PALI__EMBEDDING_NAME);
+    static const char *const names[] = { PALI__EMBEDDING_NAME "_scale", PALI__EMBEDDING_NAME, PALI__HEAD_NAME "_scale",
+                                         PALI__HEAD_NAME };
+    const pali_tensor *tensor = NULL;
 
-    if (!embedding)
-        embedding = pali__checkpoint_find(checkpoint, PALI__HEAD_NAME);
-    return embedding && embedding->dtype == PALI_BFLOAT16 ? PALI_BFLOAT16 : PALI_FLOAT32;
+    for (size_t i = 0; !tensor && i < sizeof names / sizeof *names; i++)
+        tensor = pali__checkpoint_find(checkpoint, names[i]);
+    return tensor && tensor->dtype == PALI_BFLOAT16 ? PALI_BFLOAT16 : PALI_FLOAT32;
 }
 
 pali_status pali_model_load(pali_model **out, const char *path, const pali_model_options *options, pali_error **error)

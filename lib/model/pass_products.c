@@ -44,7 +44,7 @@ static pali_status multiply(struct pali__pass *pass, float *y, const float *x, i
         const float *in = x + (begin - first) * w->n_in;
         end += n < left ? n : left;
         if (by_row)
-            pali__linear_by_row(compute, out, in, end - begin, w, NULL, store);
+            pali__linear_by_row(compute, out, in, end - begin, w, NULL, store, pass->scratch);
         else
             TRY(pali__linear_in_blocks(compute, out, in, end - begin, w, NULL, store, pass->scratch, error));
     }
@@ -83,7 +83,7 @@ pali_status pali__lm_head(struct pali__pass *pass, float *logits, const int64_t 
         memcpy(gathered + i * config->hidden_size, pass->x + rows[i] * config->hidden_size,
                (size_t)config->hidden_size * sizeof(float));
     if (head_by_row(pass, rows, n_rows))
-        pali__linear_by_row(compute, logits, gathered, n_rows, head, NULL, PALI__STORE);
+        pali__linear_by_row(compute, logits, gathered, n_rows, head, NULL, PALI__STORE, pass->scratch);
     else
         TRY(pali__linear(compute, logits, gathered, n_rows, head, NULL, PALI__STORE, pass->scratch, error));
     TRY(pali__lora_add(&pass->lora, logits, gathered, n_rows, head, error));
@@ -118,7 +118,7 @@ void pali__lm_head_spans(struct pali__pass *pass, float *logits, int64_t row, co
     for (int64_t i = 0; i < n_spans; i++)
         count += spans[i].count;
     pali__linear_spans(&pass->compute, logits, pass->x + row * config->hidden_size,
-                       &pass->model->network.decoder.head, spans, n_spans);
+                       &pass->model->network.decoder.head, spans, n_spans, pass->scratch);
     pali__lora_add_spans(&pass->lora, logits, pass->x + row * config->hidden_size,
                          &pass->model->network.decoder.head, spans, n_spans);
     if (config->final_logit_softcapping > 0.0)

@@ -13,6 +13,7 @@
 #include "core/watch.h"
 #include "model/inventory.h"
 #include "model/lora_merge.h"
+#include "model/quantized_tensors.h"
 #include "model/save_files.h"
 
 enum { CHUNK = 1 << 20 }; /* values converted at a time, or one row where a row has more */
@@ -69,37 +70,76 @@ static pali_status fill_in_options(struct saving *saving, pali_error **error)
 
 /* ---- what is written ---- */
 
+static int64_t rows_of(const pali_tensor *tensor)
+{
+    return tensor->rank > 0 ? tensor->shape[0] : 1;
+}
+
 static pali_status count_tensor(void *user, const struct pali__tensor_spec *spec, pali_error **error)
 {
-    (void)spec, (void)error;
-    ((struct saving *)user)->capacity++;
+    (void)error;
+    ((struct saving *)user)->capacity += spec->rank == 2 ? PALI__N_PARTS : 1;
+    return PALI_OK;
+}
+
+/* Adds the tensor of that canonical name to the plan. */
+static pali_status plan_entry(struct saving *saving, const char *canonical, const pali_tensor *tensor, pali_dtype dtype,
+                              pali_error **error)
+{
+    struct pali__tensor_entry *entry = &saving->plan[saving->count];
+    struct source *source = &saving->sources[saving->count];
+    char name[256];
+
+    if (!pali__styled_name(name, sizeof name, canonical, saving->options.name_style))
+        return pali__fail(error, PALI_ERROR_INTERNAL, "the name of tensor %s is too long", canonical);
+    saving->count++;
+    source->tensor = tensor;
+    entry->name = pali__strdup(name);
+    source->name = pali__strdup(canonical);
+    if (!entry->name || !source->name)
+        return pali__no_memory(error, sizeof name);
+    entry->tensor = pali_tensor_view(NULL, dtype, tensor->rank, tensor->shape);
+    int64_t width = pali_tensor_count(tensor) / rows_of(tensor);
+    saving->chunk_size = width > saving->chunk_size ? width : saving->chunk_size;
+    return PALI_OK;
+}
+
+/* All parts as they are; config.json, which is copied, says how they belong together. */
+static pali_status plan_quantized(struct saving *saving, const struct pali__quantized_tensors *tensors,
+                                  const struct pali__tensor_spec *spec, pali_error **error)
+{
+    struct pali__part_spec part;
+
+    if (saving->options.dtype)
+        return pali__fail(error, PALI_ERROR_UNSUPPORTED,
+                          "'%s': %s is quantized: the checkpoint can be saved as it is, but not in %s", saving->in_dir,
+                          spec->name, pali_dtype_name(saving->options.dtype));
+    for (enum pali__part i = 0; i < PALI__N_PARTS; i++)
+        if (pali__part_spec(&part, i, tensors->group, spec))
+            TRY(plan_entry(saving, part.name, tensors->parts[i], tensors->parts[i]->dtype, error));
     return PALI_OK;
 }
 
 static pali_status plan_tensor(void *user, const struct pali__tensor_spec *spec, pali_error **error)
 {
     struct saving *saving = user;
-    struct pali__tensor_entry *entry = &saving->plan[saving->count];
-    struct source *source = &saving->sources[saving->count];
+    struct pali__quantized_tensors parts;
+    struct pali__tensor_spec stored = *spec;
+    const pali_tensor *tensor = NULL;
     bool is_tied_head = pali__head_is_tied(saving->checkpoint, saving->settings) &&
                         !strcmp(spec->name, PALI__HEAD_NAME);
-    char name[256];
 
-    TRY(pali__inventory_find(saving->checkpoint, saving->settings, saving->in_dir, spec, &source->tensor, error));
-    if (is_tied_head && !saving->options.write_tied_head)
-        return PALI_OK;
-    if (!pali__styled_name(name, sizeof name, spec->name, saving->options.name_style))
-        return pali__fail(error, PALI_ERROR_INTERNAL, "the name of tensor %s is too long", spec->name);
-    saving->count++;
-    entry->name = pali__strdup(name);
-    source->name = pali__strdup(spec->name);
-    if (!entry->name || !source->name)
-        return pali__no_memory(error, sizeof name);
-    entry->tensor = pali_tensor_view(NULL, saving->options.dtype ? saving->options.dtype : source->tensor->dtype,
-                                     source->tensor->rank, source->tensor->shape);
-    int64_t width = pali_tensor_count(source->tensor) / source->tensor->shape[0];
-    saving->chunk_size = width > saving->chunk_size ? width : saving->chunk_size;
-    return PALI_OK;
+    stored.name = pali__inventory_name(saving->checkpoint, saving->settings, spec->name);
+    TRY(pali__quantized_find(&parts, saving->checkpoint, saving->settings, saving->in_dir, &stored, error));
+    if (is_tied_head && (parts.group || !saving->options.write_tied_head))
+        return parts.group && saving->options.write_tied_head
+                   ? pali__fail(error, PALI_ERROR_UNSUPPORTED, "'%s': write_tied_head, but %s is quantized",
+                                saving->in_dir, stored.name)
+                   : PALI_OK;
+    if (parts.group)
+        return plan_quantized(saving, &parts, &stored, error);
+    TRY(pali__inventory_find(saving->checkpoint, saving->settings, saving->in_dir, spec, &tensor, error));
+    return plan_entry(saving, spec->name, tensor, saving->options.dtype ? saving->options.dtype : tensor->dtype, error);
 }
 
 static pali_status open_source(struct saving *saving, pali_error **error)
@@ -112,7 +152,8 @@ static pali_status open_source(struct saving *saving, pali_error **error)
         return pali__fail(error, PALI_ERROR_UNSUPPORTED, "'%s': a ColPali checkpoint cannot be saved, only loaded",
                           saving->in_dir);
     return pali__lora_merge_open(&saving->merge, saving->options.adapters, saving->options.adapter_scales,
-                                 saving->options.n_adapters, saving->settings, &saving->network, error);
+                                 saving->options.n_adapters, saving->checkpoint, saving->settings, &saving->network,
+                                 error);
 }
 
 static pali_status make_plan(struct saving *saving, pali_error **error)
@@ -139,7 +180,7 @@ static pali_status make_plan(struct saving *saving, pali_error **error)
 static pali_status write_rows(struct saving *saving, const struct pali__tensor_entry *entry,
                               const struct source *source, int64_t first_row, int64_t n_rows, pali_error **error)
 {
-    int64_t width = pali_tensor_count(source->tensor) / source->tensor->shape[0], count = n_rows * width;
+    int64_t width = pali_tensor_count(source->tensor) / rows_of(source->tensor), count = n_rows * width;
     pali_dtype from = source->tensor->dtype, to = entry->tensor.dtype;
     const char *data = (const char *)source->tensor->data + (size_t)(first_row * width) * pali_dtype_size(from);
     size_t size = (size_t)count * pali_dtype_size(to);
@@ -163,7 +204,7 @@ static pali_status write_rows(struct saving *saving, const struct pali__tensor_e
 static pali_status write_tensor(struct saving *saving, const struct pali__tensor_entry *entry, pali_error **error)
 {
     const struct source *source = &saving->sources[entry - saving->plan];
-    int64_t n_rows = source->tensor->shape[0], width = pali_tensor_count(source->tensor) / n_rows;
+    int64_t n_rows = rows_of(source->tensor), width = pali_tensor_count(source->tensor) / n_rows;
     int64_t rows_per_chunk = saving->chunk_size / width;
 
     for (int64_t first = 0; first < n_rows; first += rows_per_chunk) {

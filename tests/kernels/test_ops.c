@@ -203,11 +203,11 @@ static void test_rows_apart(void)
                           (long long)c->n_rows, (long long)first, (long long)c->n_in, (long long)c->n_out, way);
             }
             memcpy(all, arrays.before.data, (size_t)arrays.y.size);
-            pali__linear_by_row(&compute, all, x, 64, &w, bias, store);
+            pali__linear_by_row(&compute, all, x, 64, &w, bias, store, NULL);
             for (size_t i = 0; i < sizeof few / sizeof few[0]; i++) {
                 int64_t first = random_below(64 - few[i] + 1), at = first * c->n_out;
                 memcpy(y, arrays.before.data, (size_t)arrays.y.size);
-                pali__linear_by_row(&compute, y + at, x + first * c->n_in, few[i], &w, bias, store);
+                pali__linear_by_row(&compute, y + at, x + first * c->n_in, few[i], &w, bias, store, NULL);
                 CHECK_MSG(!memcmp(y + at, all + at, (size_t)(few[i] * c->n_out) * sizeof(float)),
                           "%lld rows one by one differ", (long long)few[i]);
             }
@@ -253,7 +253,7 @@ static void test_linear_spans(void)
                 CHECK(pali__linear(&compute, whole, x, 1, &w, NULL, PALI__STORE, NULL, NULL) == PALI_OK);
                 for (int i = 0; i < N_OUT + GUARDS; i++)
                     some[i] = -7777.0f;
-                pali__linear_spans(&compute, some, x, &w, spans, N_SPANS);
+                pali__linear_spans(&compute, some, x, &w, spans, N_SPANS, NULL);
                 for (int i = 0; i < N_SPANS; at += spans[i++].count)
                     same = same && !memcmp(some + at, whole + spans[i].first, (size_t)spans[i].count * sizeof(float));
                 CHECK_MSG(same, "%lld inputs, %s, %d threads", (long long)n_in, pali_dtype_name(dtypes[d]), n_threads);

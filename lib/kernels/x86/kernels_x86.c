@@ -8,6 +8,11 @@ void pali__kernels_init_avx2(struct pali__kernels *kernels)
     kernels->level = PALI__CPU_AVX2;
     kernels->product_columns = 16;
     PALI__SET_KERNELS(kernels, avx2);
+    PALI__SET_ROUNDING_KERNELS(kernels, avx2);
+    PALI__SET_CODE_KERNELS(kernels, avx2);
+    kernels->dequantize_int8 = pali__dequantize_int8_avx2;
+    kernels->dequantize_packed8 = pali__dequantize_packed8_avx2;
+    kernels->dequantize_packed4 = pali__dequantize_packed4_avx2;
     kernels->transpose = pali__transpose_avx2;
 }
 
@@ -16,4 +21,5 @@ void pali__kernels_init_avx512(struct pali__kernels *kernels)
     kernels->level = PALI__CPU_AVX512;
     kernels->product_columns = 32;
     PALI__SET_KERNELS(kernels, avx512);
+    PALI__SET_CODE_KERNELS(kernels, avx512);
 }
