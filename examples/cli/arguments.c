@@ -266,5 +266,6 @@ void set_model_options(pali_model_options *options, const struct common *common)
     options->dtype = common->dtype;
     options->threads = (int32_t)common->threads;
     options->copy_weights = common->copy_weights;
+    options->ignore_memory = common->ignore_memory;
     options->int8_head = common->no_int8_head ? -1 : common->int8_head;
 }
