@@ -32,10 +32,26 @@ static void machine_file(const char *path, const char *text)
     }
 }
 
+/* With none of the files that an earlier run may have left. */
 static void new_machine(const char *name)
 {
+    static const char *const groups[] = { "", "/user", "/user/job", "/memory" };
+    static const char *const files[] = { "memory.max", "memory.current", "memory.stat", "memory.limit_in_bytes",
+                                         "memory.usage_in_bytes" };
+    char path[2048];
+
     snprintf(root, sizeof root, "%.900s/%s", test_scratch(), name);
     mkdir(root, 0777);
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        for (size_t j = 0; j < sizeof files / sizeof *files; j++) {
+            snprintf(path, sizeof path, "%s/sys/fs/cgroup%s/%s", root, groups[i], files[j]);
+            remove(path);
+        }
+    }
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    remove(path);
+    snprintf(path, sizeof path, "%s/proc/meminfo", root);
+    remove(path);
     pali__available_memory_root = root;
 }
 
