@@ -77,8 +77,8 @@ static bool parse_seed(const struct option *option, const char *text)
 
 static bool parse_dtype(const struct option *option, const char *text)
 {
-    static const pali_dtype known[] = { PALI_FLOAT32, PALI_BFLOAT16 };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    static const pali_dtype known[] = { PALI_FLOAT32, PALI_BFLOAT16, PALI_INT8 };
+    for (size_t i = 0; i < (option->kind == OPTION_CACHE_DTYPE ? 3 : 2); i++)
         if (strcmp(text, pali_dtype_name(known[i])) == 0) {
             *(pali_dtype *)option->target = known[i];
             return true;
@@ -164,6 +164,10 @@ static int set_value(const struct usage *usage, struct option *option, const cha
     case OPTION_DTYPE:
         if (!parse_dtype(option, text))
             return usage_error(usage, "%s takes float32 or bfloat16, not \"%s\"", name, text);
+        break;
+    case OPTION_CACHE_DTYPE:
+        if (!parse_dtype(option, text))
+            return usage_error(usage, "%s takes float32, bfloat16 or int8, not \"%s\"", name, text);
         break;
     }
     option->seen = true;
@@ -262,5 +266,6 @@ void set_model_options(pali_model_options *options, const struct common *common)
     options->dtype = common->dtype;
     options->threads = (int32_t)common->threads;
     options->copy_weights = common->copy_weights;
+    options->ignore_memory = common->ignore_memory;
     options->int8_head = common->no_int8_head ? -1 : common->int8_head;
 }

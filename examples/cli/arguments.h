@@ -17,7 +17,8 @@ enum option_kind {
     OPTION_FLOAT,  /* double, min…max */
     OPTION_SEED,   /* uint64_t */
     OPTION_LIST,   /* struct integers: "0,3,-1", each min…max */
-    OPTION_DTYPE   /* pali_dtype: float32 or bfloat16 */
+    OPTION_DTYPE, /* pali_dtype: float32 or bfloat16 */
+    OPTION_CACHE_DTYPE /* the same, or int8 */
 };
 
 struct texts {
@@ -49,6 +50,7 @@ struct common {
     bool json;
     bool copy_weights;
     bool int8_head, no_int8_head;
+    bool ignore_memory;
 };
 
 /* What a command's options say of how the model is loaded. */
@@ -69,7 +71,9 @@ void set_model_options(pali_model_options *options, const struct common *common)
     { NULL, "--int8-head", NULL, OPTION_SWITCH, false, &(common).int8_head, 0, 0,                                      \
       "quantize the head to int8 while loading (default: for a quantized checkpoint)", false },                        \
     { NULL, "--no-int8-head", NULL, OPTION_SWITCH, false, &(common).no_int8_head, 0, 0,                                \
-      "keep the head as the checkpoint has it", false }
+      "keep the head as the checkpoint has it", false },                                                               \
+    { NULL, "--ignore-memory", NULL, OPTION_SWITCH, false, &(common).ignore_memory, 0, 0,                              \
+      "load even if the machine has less memory than the model needs", false }
 
 #define JSON_OPTION(common)                                                                                            \
     { NULL, "--json", NULL, OPTION_SWITCH, false, &(common).json, 0, 0, "print one JSON object", false }

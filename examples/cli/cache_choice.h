@@ -16,8 +16,8 @@ struct cache_choice {
 #define CACHE_KIND_OPTIONS(choice)                                                                                     \
     { NULL, "--cache", "KIND", OPTION_TEXT, false, &(choice).kind, 0, 0,                                               \
       "dynamic (grows), static (allocated at once) or sliding (windowed layers keep their window)", false },           \
-    { NULL, "--cache-dtype", "TYPE", OPTION_DTYPE, false, &(choice).dtype, 0, 0,                                       \
-      "keys and values in float32 (default) or bfloat16", false }
+    { NULL, "--cache-dtype", "TYPE", OPTION_CACHE_DTYPE, false, &(choice).dtype, 0, 0,                                       \
+      "keys and values in float32 (default), bfloat16 or int8", false }
 
 #define CACHE_FILE_OPTIONS(choice)                                                                                     \
     { NULL, "--load-cache", "FILE", OPTION_TEXT, false, &(choice).load, 0, 0,                                          \

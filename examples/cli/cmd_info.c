@@ -23,6 +23,9 @@ struct info {
     pali_config *config;
     pali_checkpoint *checkpoint;
     char *missing, *unexpected; /* a name a line */
+    int64_t n_tokens;           /* of prompt and answer, in the forecast */
+    bool has_forecast;          /* not of a checkpoint that lacks something */
+    pali_memory_forecast forecast;
     int64_t parameters;
     struct {
         int64_t tensors, bytes;
@@ -72,6 +75,18 @@ static pali_status collect(struct info *info, pali_error **error)
         }
     }
     return status;
+}
+
+/* A checkpoint that no model can be loaded from is described without a forecast. */
+static void forecast(struct info *info, const struct common *common)
+{
+    pali_model_options options = PALI_MODEL_OPTIONS_INIT;
+    pali_error *error = NULL;
+    set_model_options(&options, common);
+    pali_memory_forecast_init(&info->forecast);
+    info->has_forecast =
+        pali_model_forecast_memory(&info->forecast, info->path, &options, info->n_tokens, &error) == PALI_OK;
+    pali_error_free(error);
 }
 
 /* ---- for people ---- */
@@ -133,6 +148,34 @@ static pali_status print_tensor_list(const struct info *info, pali_error **error
     return PALI_OK;
 }
 
+static void print_memory(const char *name, int64_t bytes)
+{
+    printf("  %-48s ", name);
+    print_bytes(bytes);
+    putchar('\n');
+}
+
+static void print_forecast(const struct info *info)
+{
+    const pali_memory_forecast *forecast = &info->forecast;
+    if (!info->has_forecast)
+        return;
+    printf("\nmemory for one picture and %" PRId64 " tokens of prompt and answer\n", info->n_tokens);
+    print_memory("weights in the mapped files", forecast->weights_mapped);
+    print_memory("weights converted or copied", forecast->weights_copied);
+    print_memory("vision tower, while it runs", forecast->vision);
+    print_memory("decoder's activations", forecast->activations);
+    print_memory("keys and values in float32", forecast->cache);
+    print_memory("keys and values of a token", forecast->cache_per_token);
+    print_memory("together", forecast->total);
+    if (forecast->available < 0)
+        printf("  %-48s not known\n", "this machine has free");
+    else
+        print_memory("this machine has free", forecast->available);
+    if (forecast->available >= 0 && forecast->total > forecast->available)
+        puts("  it does not fit: loading is refused without --ignore-memory");
+}
+
 static pali_status print_text(const struct info *info, pali_error **error)
 {
     printf("%s\n\nconfiguration\n", info->path);
@@ -159,6 +202,7 @@ static pali_status print_text(const struct info *info, pali_error **error)
         if (status != PALI_OK)
             return status;
     }
+    print_forecast(info);
     putchar('\n');
     print_names("missing", info->missing);
     print_names("unexpected", info->unexpected);
@@ -193,6 +237,24 @@ static pali_status print_json_tensors(const struct info *info, pali_error **erro
     return PALI_OK;
 }
 
+static void print_json_forecast(const struct info *info)
+{
+    const pali_memory_forecast *forecast = &info->forecast;
+    if (!info->has_forecast) {
+        fputs("null", stdout);
+        return;
+    }
+    printf("{\"tokens\": %" PRId64 ", \"weights_mapped\": %" PRId64 ", \"weights_copied\": %" PRId64
+           ", \"vision\": %" PRId64 ", \"activations\": %" PRId64 ", \"cache_per_token\": %" PRId64
+           ", \"cache\": %" PRId64 ", \"total\": %" PRId64 ", \"available\": ",
+           info->n_tokens, forecast->weights_mapped, forecast->weights_copied, forecast->vision, forecast->activations,
+           forecast->cache_per_token, forecast->cache, forecast->total);
+    if (forecast->available < 0)
+        fputs("null}", stdout);
+    else
+        printf("%" PRId64 "}", forecast->available);
+}
+
 static pali_status print_json(const struct info *info, pali_error **error)
 {
     bool first = true;
@@ -214,7 +276,9 @@ static pali_status print_json(const struct info *info, pali_error **error)
                    pali_dtype_name((pali_dtype)i), info->by_dtype[i].tensors, info->by_dtype[i].bytes);
             first = false;
         }
-    fputs("}, \"missing\": ", stdout);
+    fputs("}, \"memory\": ", stdout);
+    print_json_forecast(info);
+    fputs(", \"missing\": ", stdout);
     print_json_names(info->missing);
     fputs(", \"unexpected\": ", stdout);
     print_json_names(info->unexpected);
@@ -228,11 +292,13 @@ static pali_status print_json(const struct info *info, pali_error **error)
 int cmd_info(int argc, char **argv)
 {
     struct common common = { 0 };
-    struct info info = { 0 };
+    struct info info = { .n_tokens = 128 };
     const char *directory = NULL;
     struct option options[] = {
         COMMON_OPTIONS(common, false),
         { NULL, "--tensors", NULL, OPTION_SWITCH, false, &info.all_tensors, 0, 0, "list every tensor", false },
+        { NULL, "--tokens", "N", OPTION_INT, false, &info.n_tokens, 0, 1 << 24,
+          "tokens of prompt and answer in the forecast of memory (default 128)", false },
     };
     int status = options_parse(&usage, options, sizeof options / sizeof options[0], &directory, argc, argv);
     if (status != OPTIONS_GO_ON)
@@ -248,6 +314,8 @@ int cmd_info(int argc, char **argv)
     info.path = path;
     pali_error *error = NULL;
     pali_status result = collect(&info, &error);
+    if (result == PALI_OK)
+        forecast(&info, &common);
     if (result == PALI_OK)
         result = common.json ? print_json(&info, &error) : print_text(&info, &error);
     status = result == PALI_OK ? EXIT_DONE : report(error);

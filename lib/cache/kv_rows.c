@@ -130,7 +130,7 @@ void pali__kv_reorder(struct pali__kv *kv, int64_t n, const int64_t *parents, st
 void pali__kv_read(const struct pali__kv *kv, int64_t row, int64_t layer, bool values, int64_t first, int64_t n,
                    void *out)
 {
-    size_t slot_size = (size_t)kv->layout.head_dim * pali__kv_element_size(kv);
+    size_t slot_size = pali__kv_slot_size(kv);
     struct pali__kv_run runs[2];
     int n_runs = pali__kv_runs(kv, row, layer, runs);
 
@@ -142,7 +142,7 @@ void pali__kv_read(const struct pali__kv *kv, int64_t row, int64_t layer, bool v
         for (int64_t head = 0; head < kv->layout.n_kv_heads && from < end; head++)
             memcpy((unsigned char *)out + (size_t)(head * n + from - first) * slot_size,
                    (const unsigned char *)(values ? run->values : run->keys) +
-                       (size_t)(head * run->head_stride) * pali__kv_element_size(kv) +
+                       (size_t)(head * run->head_stride) * pali_dtype_size(run->dtype) +
                        (size_t)(from - run->first) * slot_size,
                    (size_t)(end - from) * slot_size);
     }
@@ -152,7 +152,7 @@ void pali__kv_write(struct pali__kv *kv, int64_t row, int64_t layer, bool values
                     const void *in)
 {
     const struct pali__kv_shelf *shelf = &kv->rows[row].shelves[pali__kv_shelf_of(kv, layer)];
-    size_t size = (size_t)(n * kv->layout.head_dim) * pali__kv_element_size(kv);
+    size_t size = (size_t)n * pali__kv_slot_size(kv);
 
     for (int64_t head = 0; head < kv->layout.n_kv_heads && n > 0; head++)
         memcpy(pali__kv_slot(kv, shelf, pali__kv_plane(kv, layer, values) + head, first),

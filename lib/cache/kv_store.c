@@ -43,12 +43,11 @@ static int64_t window_capacity(const struct pali__kv *kv)
 pali_status pali__kv_make_shelf(const struct pali__kv *kv, int shelf, int64_t first, int64_t capacity,
                                 struct pali__kv_shelf *out, pali_error **error)
 {
-    const int64_t factors[] = { pali__kv_n_planes(kv, shelf), capacity, kv->layout.head_dim,
-                                (int64_t)pali__kv_element_size(kv) };
+    const int64_t factors[] = { pali__kv_n_planes(kv, shelf), capacity, (int64_t)pali__kv_slot_size(kv) };
     size_t size;
 
     *out = (struct pali__kv_shelf){ 0 };
-    if (!pali__size_product(&size, 4, factors))
+    if (!pali__size_product(&size, 3, factors))
         return pali__fail(error, PALI_ERROR_LIMIT, "a cache of %lld tokens does not fit the address space",
                           (long long)capacity);
     out->block = pali__aligned_malloc(size);
@@ -66,7 +65,7 @@ void pali__kv_copy_slots(const struct pali__kv *kv, int shelf, const struct pali
         return;
     for (int64_t plane = 0; plane < pali__kv_n_planes(kv, shelf); plane++)
         memcpy(pali__kv_slot(kv, to, plane, first), pali__kv_slot(kv, from, plane, first),
-               (size_t)((end - first) * kv->layout.head_dim) * pali__kv_element_size(kv));
+               (size_t)(end - first) * pali__kv_slot_size(kv));
 }
 
 /* A shelf with more room; entries from its first one on are kept. */
@@ -86,7 +85,7 @@ static pali_status grow_shelf(struct pali__kv *kv, struct pali__kv_row *row, int
 static void move_to_front(struct pali__kv *kv, struct pali__kv_row *row, int64_t first)
 {
     struct pali__kv_shelf *shelf = &row->shelves[PALI__KV_WINDOW];
-    size_t size = (size_t)((row->length - first) * kv->layout.head_dim) * pali__kv_element_size(kv);
+    size_t size = (size_t)(row->length - first) * pali__kv_slot_size(kv);
 
     for (int64_t plane = 0; plane < pali__kv_n_planes(kv, PALI__KV_WINDOW); plane++)
         memmove(pali__kv_slot(kv, shelf, plane, shelf->first), pali__kv_slot(kv, shelf, plane, first), size);
@@ -286,6 +285,10 @@ static void store_slot(const struct pali__kv *kv, unsigned char *slot, const flo
         memcpy(slot, source, (size_t)width * sizeof *source);
         return;
     }
+    if (kv->layout.dtype == PALI_INT8) {
+        pali__int8_vector_make((int8_t *)slot, source, width);
+        return;
+    }
     uint16_t *narrow = (uint16_t *)(void *)slot;
     for (int64_t i = 0; i < width; i++)
         narrow[i] = pali__bf16_from_float(source[i]);
@@ -340,7 +343,8 @@ static int own_run(const struct pali__kv *kv, int64_t row_index, int64_t layer, 
         .keys = pali__kv_slot(kv, shelf, pali__kv_plane(kv, layer, false), shelf->first),
         .values = pali__kv_slot(kv, shelf, pali__kv_plane(kv, layer, true), shelf->first), .dtype = kv->layout.dtype,
         .first = shelf->first, .count = row->length - shelf->first,
-        .head_stride = shelf->capacity * kv->layout.head_dim,
+        .head_stride = shelf->capacity * pali__kv_slot_width(&kv->layout),
+        .slot_stride = pali__kv_slot_width(&kv->layout),
     };
     return 1;
 }
@@ -369,8 +373,7 @@ size_t pali__kv_size(const struct pali__kv *kv)
     for (int64_t i = 0; i < kv->n_rows; i++) {
         const struct pali__kv_row *row = &kv->rows[i];
         for (int shelf = 0; shelf < 2; shelf++)
-            size += (size_t)(pali__kv_n_planes(kv, shelf) * row->shelves[shelf].capacity * kv->layout.head_dim) *
-                    pali__kv_element_size(kv);
+            size += (size_t)(pali__kv_n_planes(kv, shelf) * row->shelves[shelf].capacity) * pali__kv_slot_size(kv);
         size += (size_t)row->n_kinds * (2 + sizeof(int64_t));
     }
     return size;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/int8_vector.h"
 
 enum { PALI__KV_ALL = 0, PALI__KV_WINDOW = 1 }; /* the shelves */
 
@@ -29,15 +30,21 @@ struct pali__kv_layout {
     int64_t n_layers, n_kv_heads, head_dim;
     const bool *layer_slides; /* [n_layers], borrowed for the life of the store; NULL: none does */
     int64_t window;           /* of the layers that slide: a token sees itself and window - 1 before it */
-    pali_dtype dtype;         /* of keys and values: float32 or bfloat16 */
+    pali_dtype dtype;         /* of keys and values: float32, bfloat16 or int8 (core/int8_vector.h) */
     bool sliding;             /* those layers forget what no later token can see */
     int64_t capacity;         /* slots to make room for at once, the prefix's included */
     bool fixed;               /* never grow past that */
     const struct pali__kv *prefix; /* its row 0 comes before every row; NULL: none */
 };
 
+/* Elements of one head's key or value: head_dim, and in int8 the bytes of its scale. */
+static inline int64_t pali__kv_slot_width(const struct pali__kv_layout *layout)
+{
+    return layout->dtype == PALI_INT8 ? pali__int8_vector_size(layout->head_dim) : layout->head_dim;
+}
+
 struct pali__kv_shelf {
-    unsigned char *block;    /* [layers of the shelf][keys, values][kv heads][capacity][head_dim] */
+    unsigned char *block;    /* [layers of the shelf][keys, values][kv heads][capacity][slot width] */
     int64_t first, capacity; /* slot of the first entry; entries go on to the row's length */
 };
 
@@ -58,11 +65,11 @@ struct pali__kv {
     struct pali__kv_row *rows;
 };
 
-/* Consecutive slots of one layer: slot first + i of head h begins at element h·head_stride + i·head_dim. */
+/* Consecutive slots of one layer: slot first + i of head h begins at element h·head_stride + i·slot_stride. */
 struct pali__kv_run {
     const void *keys, *values;
     pali_dtype dtype;
-    int64_t first, count, head_stride;
+    int64_t first, count, head_stride, slot_stride;
 };
 
 pali_status pali__kv_init(struct pali__kv *kv, int64_t n_rows, const struct pali__kv_layout *layout,
@@ -117,7 +124,7 @@ void pali__kv_clear_row(struct pali__kv_row *row);
  * The store does not slide, all rows have one capacity, and nothing is allocated. `spare` has room for n rows. */
 void pali__kv_reorder(struct pali__kv *kv, int64_t n, const int64_t *parents, struct pali__kv_row *spare);
 
-/* Keys (or values) of slots first…first+n-1 of a layer that has them, [kv heads][n][head_dim] in the store's type,
+/* Keys (or values) of slots first…first+n-1 of a layer that has them, [kv heads][n][slot width] in the store's type,
  * out of the store and into the row's own shelves. */
 void pali__kv_read(const struct pali__kv *kv, int64_t row, int64_t layer, bool values, int64_t first, int64_t n,
                    void *out);
@@ -132,12 +139,13 @@ static inline int pali__kv_shelf_of(const struct pali__kv *kv, int64_t layer)
                                                                                            : PALI__KV_ALL;
 }
 
-static inline size_t pali__kv_element_size(const struct pali__kv *kv)
+/* Bytes of a slot in a plane. */
+static inline size_t pali__kv_slot_size(const struct pali__kv *kv)
 {
-    return kv->layout.dtype == PALI_FLOAT32 ? 4 : 2;
+    return (size_t)pali__kv_slot_width(&kv->layout) * pali_dtype_size(kv->layout.dtype);
 }
 
-/* Number of (layer, key or value, head) planes of [capacity, head_dim] on a shelf. */
+/* Number of (layer, key or value, head) planes of [capacity, slot width] on a shelf. */
 static inline int64_t pali__kv_n_planes(const struct pali__kv *kv, int shelf)
 {
     return kv->n_on_shelf[shelf] * 2 * kv->layout.n_kv_heads;
@@ -147,8 +155,7 @@ static inline int64_t pali__kv_n_planes(const struct pali__kv *kv, int shelf)
 static inline unsigned char *pali__kv_slot(const struct pali__kv *kv, const struct pali__kv_shelf *shelf, int64_t plane,
                                            int64_t slot)
 {
-    return shelf->block + (size_t)((plane * shelf->capacity + slot - shelf->first) * kv->layout.head_dim) *
-                              pali__kv_element_size(kv);
+    return shelf->block + (size_t)(plane * shelf->capacity + slot - shelf->first) * pali__kv_slot_size(kv);
 }
 
 static inline int64_t pali__kv_plane(const struct pali__kv *kv, int64_t layer, bool values)

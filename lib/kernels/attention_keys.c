@@ -7,7 +7,7 @@ static const unsigned char *slot_at(const struct pali__key_run *run, bool values
 {
     const unsigned char *base = values ? run->v : run->k;
     int64_t at = head * run->head_stride + (slot - run->first) * run->slot_stride;
-    return base + (size_t)at * (run->dtype == PALI_FLOAT32 ? 4 : 2);
+    return base + (size_t)at * pali_dtype_size(run->dtype);
 }
 
 /* How many of slots first…first+n-1 are in `run`, from *from on. */
@@ -27,8 +27,10 @@ static void gather_run(const struct pali__kernels *kernels, const struct pali__k
         float *row = out + (slot - first) * width;
         if (run->dtype == PALI_FLOAT32)
             memcpy(row, in, (size_t)width * sizeof *row);
-        else
+        else if (run->dtype == PALI_BFLOAT16)
             kernels->widen_bf16(row, in, width);
+        else
+            kernels->widen_int8_row(row, in, width);
     }
 }
 

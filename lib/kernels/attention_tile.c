@@ -10,7 +10,10 @@
 
 #include "kernels/attention_panels.h"
 
-enum { PANEL_MAX = 32 /* the most columns that any kernel takes at a time */ };
+enum {
+    PANEL_MAX = 32, /* the most columns that any kernel takes at a time */
+    FEW_ROWS = 2    /* so many share what is widened of keys in int8; for more, keys are widened once, before */
+};
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -171,6 +174,10 @@ static void score_by_dots(const struct pali__tile *tile, float *scores, const fl
         int64_t taken = n - at < at_once ? n - at : at_once;
         pali__dot_rows_fn *dot_rows = tile->kernels->dot_rows_bf16; /* which widens as it goes */
         const void *k = pali__keys_in_place(a, false, key_head, first + at, taken, PALI_BFLOAT16, &stride);
+        if (k == NULL && n_rows <= FEW_ROWS) {
+            k = pali__keys_in_place(a, false, key_head, first + at, taken, PALI_INT8, &stride);
+            dot_rows = tile->kernels->dot_int8_rows;
+        }
         if (k == NULL) {
             k = pali__key_rows(tile->kernels, a, false, key_head, first + at, taken, buffer, &stride);
             dot_rows = tile->kernels->dot_rows_f32;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/dtype.h"
+#include "core/int8_vector.h"
 #include "kernels/kernels.h"
 #include "kernels/widen_rows.h"
 
@@ -95,6 +96,13 @@ static void round_chunk(const struct pali__kernels *kernels, float *x, int64_t n
 void pali__round_to_bf16(const struct pali__compute *compute, float *x, int64_t count)
 {
     FOR_CHUNKS(count, round_chunk(compute->kernels, x + at, n));
+}
+
+void pali__round_to_int8(const struct pali__compute *compute, float *x, int64_t n_rows, int64_t n)
+{
+#pragma omp parallel for schedule(static) num_threads(threads_for(compute, n_rows * n))
+    for (int64_t r = 0; r < n_rows; r++)
+        pali__int8_vector_round(x + r * n, n);
 }
 
 /* Rotates pairs first…first+n-1 of every head of a row. The angles are computed as the reference does: the frequency

@@ -72,6 +72,11 @@ struct pali__kernels {
     /* y = x rounded to bfloat16, ties to even; a NaN stays a NaN. x, y: [n]. */
     void (*narrow_bf16)(uint16_t *y, const float *x, int64_t n);
 
+    /* Vectors in int8 (core/int8_vector.h), each n codes and a scale: dot_rows_f32 with what the rows of w hold, to the
+     * bit, w_stride in bytes; and y = x, exactly. y: [n]. */
+    pali__dot_rows_fn *dot_int8_rows;
+    void (*widen_int8_row)(float *y, const int8_t *x, int64_t n);
+
     /* y = x rounded to int8: returns scale = max|x| / 127.5 (float32's epsilon where that is 0); y = x / scale, to
      * nearest, ties to even, within -128…127. Is an x infinite or a NaN, then so is the scale, and y is 0. x, y: [n].
      * Source: compressed-tensors, calculate_qparams and _quantize, symmetric and dynamic, strategy token. */

@@ -110,6 +110,9 @@ void pali__embed(const struct pali__compute *compute, float *y, const struct pal
 /* Every value becomes the nearest that bfloat16 has. */
 void pali__round_to_bf16(const struct pali__compute *compute, float *x, int64_t count);
 
+/* Every row becomes what a vector in int8 holds of it (core/int8_vector.h). x: [n_rows, n]. */
+void pali__round_to_int8(const struct pali__compute *compute, float *x, int64_t n_rows, int64_t n);
+
 /* Values of any floating type to float32. */
 void pali__to_float(float *y, const void *x, pali_dtype dtype, int64_t count);
 /* Values of any floating type to bfloat16. */
@@ -124,7 +127,7 @@ void pali__add_low_rank(const struct pali__compute *compute, float *w, float *b,
 /* Keys and values of `count` consecutive slots: slot first + i of head h stands at h·head_stride + i·slot_stride. */
 struct pali__key_run {
     const void *k, *v;
-    pali_dtype dtype; /* float32 or bfloat16 */
+    pali_dtype dtype; /* float32, bfloat16, or int8: each slot is then a vector of core/int8_vector.h */
     int64_t first, count, head_stride, slot_stride;
 };
 

@@ -9,6 +9,8 @@
     pali__dot_rows_fn pali__dot_rows_f32_##set, pali__dot_rows_bf16_##set, pali__dot_rows_f16_##set;                   \
     void pali__widen_bf16_##set(float *y, const uint16_t *x, int64_t n);                                               \
     void pali__widen_f16_##set(float *y, const uint16_t *x, int64_t n);                                                \
+    pali__dot_rows_fn pali__dot_int8_rows_##set;                                                                       \
+    void pali__widen_int8_row_##set(float *y, const int8_t *x, int64_t n);                                             \
     void pali__narrow_bf16_##set(uint16_t *y, const float *x, int64_t n);                                              \
     float pali__round_int8_##set(int8_t *y, const float *x, int64_t n);                                                \
     void pali__widen_int8_##set(int16_t *y, const uint8_t *x, uint8_t flip, int64_t n);                                \
@@ -37,6 +39,8 @@
         (kernels)->dot_rows_f16 = pali__dot_rows_f16_##set;                                                            \
         (kernels)->widen_bf16 = pali__widen_bf16_##set;                                                                \
         (kernels)->widen_f16 = pali__widen_f16_##set;                                                                  \
+        (kernels)->dot_int8_rows = pali__dot_int8_rows_##set;                                                          \
+        (kernels)->widen_int8_row = pali__widen_int8_row_##set;                                                        \
         (kernels)->narrow_bf16 = pali__narrow_bf16_##set;                                                              \
         (kernels)->round_int8 = pali__round_int8_##set;                                                                \
         (kernels)->widen_int8 = pali__widen_int8_##set;                                                                \

@@ -20,7 +20,8 @@ static void find_keys(const struct pali__pass *pass, const struct pali__sequence
     for (int i = 0; i < n; i++)
         attention->runs[i] = (struct pali__key_run){
             .k = past[i].keys, .v = past[i].values, .dtype = past[i].dtype, .first = past[i].first,
-            .count = past[i].count, .head_stride = past[i].head_stride, .slot_stride = head_dim,
+            .count = past[i].count, .head_stride = past[i].head_stride,
+            .slot_stride = past[i].slot_stride,
         };
     attention->runs[n] = (struct pali__key_run){
         .k = pass->k + sequence->first * kv_width, .v = pass->v + sequence->first * kv_width, .dtype = PALI_FLOAT32,
@@ -99,16 +100,19 @@ static void attend_one_by_one(const struct pali__pass *pass, struct pali__attent
     }
 }
 
-/* A cache in bfloat16 rounds keys and values; the pass that makes them sees them as later passes will. */
+/* A cache in bfloat16 or int8 rounds keys and values; the pass that makes them sees them as later passes will. */
 static void round_keys(struct pali__pass *pass)
 {
     const struct pali__text_config *config = text_config(pass);
-    int64_t count = pass->n_rows * config->num_key_value_heads * config->head_dim;
+    int64_t n_vectors = pass->n_rows * config->num_key_value_heads, n = config->head_dim;
+    float *const both[] = { pass->k, pass->v };
 
-    if (!pass->kv || pass->kv->layout.dtype != PALI_BFLOAT16)
-        return;
-    pali__round_to_bf16(&pass->compute, pass->k, count);
-    pali__round_to_bf16(&pass->compute, pass->v, count);
+    for (int i = 0; pass->kv && i < 2; i++) {
+        if (pass->kv->layout.dtype == PALI_BFLOAT16)
+            pali__round_to_bf16(&pass->compute, both[i], n_vectors * n);
+        else if (pass->kv->layout.dtype == PALI_INT8)
+            pali__round_to_int8(&pass->compute, both[i], n_vectors, n);
+    }
 }
 
 void pali__pass_attend(struct pali__pass *pass, int64_t layer)

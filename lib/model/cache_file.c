@@ -9,6 +9,8 @@
  *   row.N.positions       int64 [length]
  *   row.N.keys, .values   [layers, kv heads, length, head_dim]: of the layers that keep all tokens
  *   row.N.window_keys, .window_values   [layers, kv heads, length - held_from, head_dim]: of the others
+ *
+ * In int8 the last dimension of keys and values is head_dim + 4: the codes, then their scale as a float32, byte by byte.
  */
 #include <stdio.h>
 #include <string.h>
@@ -149,7 +151,8 @@ static pali_status add_layers(struct pali__tensor_set *set, const char *name, co
 {
     const struct pali__kv_layout *layout = &kv->layout;
     int64_t n = kv->rows[row].length - first;
-    int64_t shape[] = { count_layers(layout, sliding, windowed), layout->n_kv_heads, n, layout->head_dim };
+    int64_t shape[] = { count_layers(layout, sliding, windowed), layout->n_kv_heads, n,
+                        pali__kv_slot_width(layout) };
     pali_tensor *tensor;
 
     TRY(pali__tensor_set_add(set, name, layout->dtype, 4, shape, &tensor, error));
@@ -158,7 +161,7 @@ static pali_status add_layers(struct pali__tensor_set *set, const char *name, co
         if (layer_slides(layout, sliding, layer) != windowed)
             continue;
         pali__kv_read(kv, row, layer, values, first, n, out);
-        out += (size_t)(layout->n_kv_heads * n * layout->head_dim) * pali_dtype_size(layout->dtype);
+        out += (size_t)(layout->n_kv_heads * n * pali__kv_slot_width(layout)) * pali_dtype_size(layout->dtype);
     }
     return PALI_OK;
 }
@@ -293,7 +296,8 @@ static pali_status read_numbers(struct reader *reader)
     TRY(check_range(reader, FIXED, 0, 1));
     TRY(check_range(reader, CAPACITY, reader->numbers[FIXED], MOST_TOKENS));
     TRY(check_range(reader, ROWS, 1, MOST_ROWS));
-    TRY(check_range(reader, DTYPE, PALI_FLOAT32, PALI_BFLOAT16));
+    if (reader->numbers[DTYPE] != PALI_INT8)
+        TRY(check_range(reader, DTYPE, PALI_FLOAT32, PALI_BFLOAT16));
     if (reader->numbers[FINGERPRINT] != fingerprint(reader->model))
         return pali__fail(reader->error, PALI_ERROR_FORMAT,
                           "'%s' does not fit the model: it was computed with other weights", reader->path);
@@ -306,7 +310,7 @@ static pali_status read_layers(const struct reader *reader, struct pali__kv *kv,
     const struct pali__kv_layout *layout = &kv->layout;
     int64_t n = length - first;
     int64_t shape[] = { kv->n_on_shelf[windowed ? PALI__KV_WINDOW : PALI__KV_ALL], layout->n_kv_heads, n,
-                        layout->head_dim };
+                        pali__kv_slot_width(layout) };
     const void *data = NULL;
     char name[64];
 
@@ -316,7 +320,7 @@ static pali_status read_layers(const struct reader *reader, struct pali__kv *kv,
         if ((pali__kv_shelf_of(kv, layer) == PALI__KV_WINDOW) != windowed)
             continue;
         pali__kv_write(kv, row, layer, values, first, n, in);
-        in += (size_t)(layout->n_kv_heads * n * layout->head_dim) * pali_dtype_size(layout->dtype);
+        in += (size_t)(layout->n_kv_heads * n * pali__kv_slot_width(layout)) * pali_dtype_size(layout->dtype);
     }
     return PALI_OK;
 }
@@ -326,8 +330,9 @@ static pali_status check_row(const struct reader *reader, const struct pali__kv 
                              int64_t held_from)
 {
     const struct pali__kv_layout *layout = &kv->layout;
-    int64_t all[] = { kv->n_on_shelf[PALI__KV_ALL], layout->n_kv_heads, length, layout->head_dim };
-    int64_t windowed[] = { kv->n_on_shelf[PALI__KV_WINDOW], layout->n_kv_heads, length - held_from, layout->head_dim };
+    int64_t width = pali__kv_slot_width(layout);
+    int64_t all[] = { kv->n_on_shelf[PALI__KV_ALL], layout->n_kv_heads, length, width };
+    int64_t windowed[] = { kv->n_on_shelf[PALI__KV_WINDOW], layout->n_kv_heads, length - held_from, width };
     const void *data = NULL;
     char name[64];
 

@@ -166,11 +166,9 @@ static pali_status take_table(struct loading *loading, float **out, const struct
 
 /* ---- the head ---- */
 
-static bool wants_int8_head(const struct loading *loading)
+bool pali__wants_int8_head(const pali_model *model, const pali_model_options *options)
 {
-    int32_t choice = loading->options->int8_head;
-
-    return choice > 0 || (choice == 0 && loading->model->settings->quantization.n_groups > 0);
+    return options->int8_head > 0 || (options->int8_head == 0 && model->settings->quantization.n_groups > 0);
 }
 
 static pali_status report(struct loading *loading, int64_t bytes, pali_error **error)
@@ -246,7 +244,7 @@ static pali_status load_tensor(void *user, const struct pali__tensor_spec *spec,
         decoder->head = decoder->embedding;
     else
         TRY(take(loading, spec, &bytes, error));
-    if (is_head && wants_int8_head(loading))
+    if (is_head && pali__wants_int8_head(loading->model, loading->options))
         TRY(quantize_head(loading, n_owned, error));
     return report(loading, bytes, error);
 }

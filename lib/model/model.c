@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "core/options.h"
 #include "model/load.h"
+#include "model/memory_forecast.h"
 
 void pali_model_options_init(pali_model_options *options)
 {
@@ -44,6 +45,33 @@ static pali_dtype natural_dtype(const pali_checkpoint *checkpoint)
     return tensor && tensor->dtype == PALI_BFLOAT16 ? PALI_BFLOAT16 : PALI_FLOAT32;
 }
 
+pali_status pali__model_open(pali_model **out, const char *path, const pali_model_options *options,
+                             pali_error **error)
+{
+    pali_model *model;
+    pali_status status;
+
+    *out = NULL;
+    TRY(check_options(options, error));
+    model = pali__calloc(1, sizeof *model);
+    if (!model)
+        return pali__no_memory(error, sizeof *model);
+    atomic_init(&model->references, 1);
+    status = pali_config_load(&model->config, path, error);
+    if (status == PALI_OK) {
+        model->settings = pali__config_settings(model->config);
+        status = pali_checkpoint_open(&model->checkpoint, path, error);
+    }
+    if (status != PALI_OK) {
+        pali_model_free(model);
+        return status;
+    }
+    pali__compute_init(&model->compute, options->dtype ? options->dtype : natural_dtype(model->checkpoint),
+                       options->threads);
+    *out = model;
+    return PALI_OK;
+}
+
 pali_status pali_model_load(pali_model **out, const char *path, const pali_model_options *options, pali_error **error)
 {
     pali_model_options chosen = PALI_MODEL_OPTIONS_INIT;
@@ -54,30 +82,16 @@ pali_status pali_model_load(pali_model **out, const char *path, const pali_model
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_model_load: %s is NULL", out ? "path" : "out");
     *out = NULL;
     TRY(pali__options_take(&chosen, sizeof chosen, options, "pali_model_options", error));
-    TRY(check_options(&chosen, error));
-    model = pali__calloc(1, sizeof *model);
-    if (!model)
-        return pali__no_memory(error, sizeof *model);
-    atomic_init(&model->references, 1);
-
-    status = pali_config_load(&model->config, path, error);
-    if (status != PALI_OK)
-        goto failed;
-    model->settings = pali__config_settings(model->config);
-    status = pali_checkpoint_open(&model->checkpoint, path, error);
-    if (status != PALI_OK)
-        goto failed;
-    pali_dtype dtype = chosen.dtype ? chosen.dtype : natural_dtype(model->checkpoint);
-    pali__compute_init(&model->compute, dtype, chosen.threads);
-    status = pali__model_load_weights(model, path, &chosen, error);
-    if (status != PALI_OK)
-        goto failed;
+    TRY(pali__model_open(&model, path, &chosen, error));
+    status = pali__memory_check(model, path, &chosen, error);
+    if (status == PALI_OK)
+        status = pali__model_load_weights(model, path, &chosen, error);
+    if (status != PALI_OK) {
+        pali_model_free(model);
+        return status;
+    }
     *out = model;
     return PALI_OK;
-
-failed:
-    pali_model_free(model);
-    return status;
 }
 
 pali_status pali__model_compute(struct pali__compute *compute, const pali_model *model, int32_t threads,

@@ -88,9 +88,10 @@ static pali_status check_options(const pali_cache_options *options, const pali_m
     if (options->capacity < least || options->capacity > MOST_TOKENS)
         return pali__fail(error, PALI_ERROR_ARGUMENT, "pali_cache_options.capacity should be %d…%d and is %lld", least,
                           MOST_TOKENS, (long long)options->capacity);
-    if (options->dtype != 0 && options->dtype != PALI_FLOAT32 && options->dtype != PALI_BFLOAT16)
+    if (options->dtype != 0 && options->dtype != PALI_FLOAT32 && options->dtype != PALI_BFLOAT16 &&
+        options->dtype != PALI_INT8)
         return pali__fail(error, PALI_ERROR_ARGUMENT,
-                          "pali_cache_options.dtype should be float32 or bfloat16 and is %s",
+                          "pali_cache_options.dtype should be float32, bfloat16 or int8 and is %s",
                           pali_dtype_name(options->dtype));
     return check_prefix(options, model, error);
 }

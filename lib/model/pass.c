@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/pass.h"
 
+#include <string.h>
+
 #include "core/memory.h"
 
 /* The MLP is wide (8 times the hidden size in Gemma 1), so it runs over this many rows at a time: enough to keep the
@@ -32,15 +34,22 @@ static size_t scratch_size(const pali_model *model, const struct pali__compute *
     return size;
 }
 
-pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, int32_t threads, struct pali__kv *kv,
-                            int64_t max_rows, pali_error **error)
+/* A part of the arena: where it goes, and how large it is. */
+struct part {
+    void *slot;
+    int64_t count;
+    size_t size;
+};
+
+enum { N_PARTS = 11 };
+
+static void list_parts(struct part parts[N_PARTS], struct pali__pass *pass, const struct pali__text_config *config,
+                       int64_t max_rows)
 {
-    struct pali__compute compute;
-    const struct pali__text_config *config = &model->settings->text;
     int64_t q_width = config->num_attention_heads * config->head_dim;
     int64_t kv_width = config->num_key_value_heads * config->head_dim;
     int64_t mlp_rows = max_rows < MLP_ROWS ? max_rows : MLP_ROWS;
-    struct { void *slot; int64_t count; size_t size; } parts[] = {
+    const struct part all[N_PARTS] = {
         { &pass->h, max_rows * config->hidden_size, sizeof(float) },
         { &pass->x, max_rows * config->hidden_size, sizeof(float) },
         { &pass->q, max_rows * q_width, sizeof(float) },
@@ -53,19 +62,40 @@ pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, in
         { &pass->real, max_rows, 1 },
         { &pass->type, max_rows, 1 },
     };
-    size_t n_parts = sizeof parts / sizeof *parts, size;
+
+    memcpy(parts, all, sizeof all);
+}
+
+size_t pali__pass_size(const pali_model *model, const struct pali__compute *compute, int64_t max_rows)
+{
+    struct pali__pass pass;
+    struct part parts[N_PARTS];
+    size_t size = scratch_size(model, compute, max_rows);
+
+    list_parts(parts, &pass, &model->settings->text, max_rows);
+    for (size_t i = 0; i < N_PARTS; i++)
+        size += aligned(parts[i].count, parts[i].size);
+    return size;
+}
+
+pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, int32_t threads, struct pali__kv *kv,
+                            int64_t max_rows, pali_error **error)
+{
+    struct pali__compute compute;
+    struct part parts[N_PARTS];
+    int64_t mlp_rows = max_rows < MLP_ROWS ? max_rows : MLP_ROWS;
     char *next;
 
     TRY(pali__model_compute(&compute, model, threads, error));
-    size = scratch_size(model, &compute, max_rows);
-    *pass = (struct pali__pass){ .model = model, .compute = compute, .kv = kv, .max_rows = max_rows,
-                                 .max_mlp_rows = mlp_rows, .scratch_size = size };
-    for (size_t i = 0; i < n_parts; i++)
-        size += aligned(parts[i].count, parts[i].size);
+    size_t size = pali__pass_size(model, &compute, max_rows);
+    *pass = (struct pali__pass){
+        .model = model, .compute = compute, .kv = kv, .max_rows = max_rows, .max_mlp_rows = mlp_rows,
+        .scratch_size = scratch_size(model, &compute, max_rows) };
+    list_parts(parts, pass, &model->settings->text, max_rows);
     pass->block = next = pali__aligned_malloc(size);
     if (!next)
         return pali__no_memory(error, size);
-    for (size_t i = 0; i < n_parts; i++) {
+    for (size_t i = 0; i < N_PARTS; i++) {
         *(void **)parts[i].slot = next;
         next += aligned(parts[i].count, parts[i].size);
     }

@@ -57,6 +57,9 @@ struct pali__pass {
     void *block;
 };
 
+/* Bytes of the arena. Of the model only its configuration and the shapes and types of its matrices are used. */
+size_t pali__pass_size(const pali_model *model, const struct pali__compute *compute, int64_t max_rows);
+
 /* threads 0: the model's number. */
 pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, int32_t threads, struct pali__kv *kv,
                             int64_t max_rows, pali_error **error);

@@ -36,29 +36,61 @@ static size_t scratch_size(const pali_model *model, const struct pali__compute *
     return size;
 }
 
-pali_status pali__tower_init(struct pali__tower *tower, const pali_model *model, int32_t threads, pali_error **error)
+/* A part of the arena: where it goes, and how many floats it has. */
+struct part {
+    float **slot;
+    int64_t count;
+};
+
+enum { N_PARTS = 8 };
+
+static void list_parts(struct part parts[N_PARTS], struct pali__tower *tower, const struct pali__vision_config *config)
 {
-    const struct pali__vision_config *config = &model->settings->vision;
     int64_t n = config->num_patches, hidden = config->hidden_size;
     int64_t patch_width = config->num_channels * config->patch_size * config->patch_size;
-    struct { float **slot; int64_t count; } parts[] = {
+    const struct part all[N_PARTS] = {
         { &tower->patches, n * patch_width }, { &tower->x, n * hidden }, { &tower->normed, n * hidden },
         { &tower->q, n * hidden }, { &tower->k, n * hidden }, { &tower->v, n * hidden },
         { &tower->mixed, n * hidden }, { &tower->wide, n * config->intermediate_size },
     };
-    size_t n_parts = sizeof parts / sizeof *parts, size, offset = 0;
 
-    *tower = (struct pali__tower){ .model = model, .config = config, .n = n };
+    memcpy(parts, all, sizeof all);
+}
+
+static size_t part_size(const struct part *part)
+{
+    return (size_t)(part->count + 15) / 16 * 64;
+}
+
+size_t pali__vision_size(const pali_model *model, const struct pali__compute *compute)
+{
+    struct pali__tower tower;
+    struct part parts[N_PARTS];
+    size_t size = scratch_size(model, compute);
+
+    list_parts(parts, &tower, &model->settings->vision);
+    for (size_t i = 0; i < N_PARTS; i++)
+        size += part_size(&parts[i]);
+    return size;
+}
+
+pali_status pali__tower_init(struct pali__tower *tower, const pali_model *model, int32_t threads, pali_error **error)
+{
+    const struct pali__vision_config *config = &model->settings->vision;
+    struct part parts[N_PARTS];
+    size_t offset = 0;
+
+    *tower = (struct pali__tower){ .model = model, .config = config, .n = config->num_patches };
     TRY(pali__model_compute(&tower->compute, model, threads, error));
-    size = tower->scratch_size = scratch_size(model, &tower->compute);
-    for (size_t i = 0; i < n_parts; i++)
-        size += (size_t)(parts[i].count + 15) / 16 * 64;
+    tower->scratch_size = scratch_size(model, &tower->compute);
+    size_t size = pali__vision_size(model, &tower->compute);
     tower->block = pali__aligned_malloc(size);
     if (!tower->block)
         return pali__no_memory(error, size);
-    for (size_t i = 0; i < n_parts; i++) {
+    list_parts(parts, tower, config);
+    for (size_t i = 0; i < N_PARTS; i++) {
         *parts[i].slot = (float *)(void *)((char *)tower->block + offset);
-        offset += (size_t)(parts[i].count + 15) / 16 * 64;
+        offset += part_size(&parts[i]);
     }
     tower->scratch = (char *)tower->block + offset;
     return PALI_OK;
@@ -72,7 +104,8 @@ static pali_status linear(struct pali__tower *tower, float *y, const float *x, c
     return pali__lora_add(&tower->lora, y, x, tower->n, &dense->weight, error);
 }
 
-static pali_status queries_keys_values(struct pali__tower *tower, const struct pali__vision_block *block, pali_error **error)
+static pali_status queries_keys_values(struct pali__tower *tower, const struct pali__vision_block *block,
+                                       pali_error **error)
 {
     struct pali__linear_part parts[] = { { tower->q, &block->q.weight, block->q.bias },
                                          { tower->k, &block->k.weight, block->k.bias },

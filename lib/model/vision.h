@@ -17,6 +17,9 @@ struct pali__vision_run {
     int32_t threads;      /* 0: the model's number */
 };
 
+/* Bytes of the tower's arena. Of the model only its configuration and the shapes and types of its matrices are used. */
+size_t pali__vision_size(const pali_model *model, const struct pali__compute *compute);
+
 /* features: [n_images, patches, text hidden] of pixels: [n_images, channels, size, size]. The rows are not scaled by
  * sqrt(hidden) in either direction, as in Transformers >= 5.4. */
 pali_status pali__vision_features(const pali_model *model, float *features, const float *pixels, int64_t n_images,

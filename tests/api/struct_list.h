@@ -30,6 +30,7 @@
 #define FILLED_STRUCTS(X)                                                                                              \
     X(pali_timing, PALI_TIMING)                                                                                        \
     X(pali_machine, PALI_MACHINE)                                                                                      \
+    X(pali_memory_forecast, PALI_MEMORY_FORECAST)                                                                      \
     X(pali_image_source, PALI_IMAGE_SOURCE)
 
 #endif

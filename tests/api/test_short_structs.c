@@ -460,6 +460,11 @@ static pali_status fill_pali_machine(void *to, pali_error **error)
     return pali_machine_measure(to, model, 8, error);
 }
 
+static pali_status fill_pali_memory_forecast(void *to, pali_error **error)
+{
+    return pali_model_forecast_memory(to, directory, NULL, 8, error);
+}
+
 static void try_filled(const char *name, pali_status (*fill)(void *to, pali_error **error), size_t full, size_t step)
 {
     for (size_t size = sizeof(size_t); size <= full; size += step) {
@@ -480,7 +485,8 @@ static void try_filled(const char *name, pali_status (*fill)(void *to, pali_erro
 static void test_filled(void)
 {
     /* A measurement takes a second: three lengths of that one, the others at all. */
-    static const size_t step_of_pali_timing = 8, step_of_pali_image_source = 8, step_of_pali_machine = 32;
+    static const size_t step_of_pali_timing = 8, step_of_pali_image_source = 8, step_of_pali_machine = 32,
+                        step_of_pali_memory_forecast = 8;
 #define FILL_ONE(type, MACRO) try_filled(#type, fill_##type, sizeof(type), step_of_##type);
     FILLED_STRUCTS(FILL_ONE)
 #undef FILL_ONE

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pali__attend against a naive implementation in double precision, over combinations of everything that masks; and
- * against itself with the keys spread over runs, left out, or in bfloat16. */
+ * against itself with the keys spread over runs, left out, in bfloat16 or in int8. */
 #include "test.h"
 
 #include "core/dtype.h"
+#include "core/int8_vector.h"
 #include "core/memory.h"
 
 #include "kernels/kernels.h"
@@ -244,18 +245,22 @@ static void test_blind(void)
 /* ---- the same keys in other places ---- */
 
 struct keys {
-    struct guarded q, k, v, narrow_k, narrow_v, out, again;
+    struct guarded q, k, v, narrow_k, narrow_v, bytes_k, bytes_v, out, again;
     uint8_t *real, *type;
     struct pali__attention a;
 };
 
-/* Values that bfloat16 holds exactly, so that both types of run mean the same. */
-static void random_bf16(float *wide, uint16_t *narrow, int64_t n)
+/* Vectors of n values that int8 and bfloat16 hold exactly, so that all types of run mean the same. */
+static void random_vectors(float *wide, uint16_t *narrow, int8_t *bytes, int64_t n_vectors, int64_t n)
 {
-    random_floats(wide, n, 2.0f);
-    for (int64_t i = 0; i < n; i++) {
-        narrow[i] = pali__bf16_from_float(wide[i]);
-        wide[i] = pali__float_from_bf16(narrow[i]);
+    for (int64_t v = 0; v < n_vectors; v++, wide += n, narrow += n, bytes += pali__int8_vector_size(n)) {
+        float scale = 1.0f / (float)(32 << random_below(3));
+        memcpy(bytes + n, &scale, sizeof scale);
+        for (int64_t i = 0; i < n; i++) {
+            bytes[i] = (int8_t)(random_below(255) - 127);
+            wide[i] = (float)bytes[i] * scale;
+            narrow[i] = pali__bf16_from_float(wide[i]);
+        }
     }
 }
 
@@ -270,9 +275,11 @@ static void keys_make(struct keys *keys, int64_t n_queries, int64_t n_keys, int6
     guarded_make(&keys->v, size * 4);
     guarded_make(&keys->narrow_k, size * 2);
     guarded_make(&keys->narrow_v, size * 2);
+    guarded_make(&keys->bytes_k, n_keys * KEY_HEADS * pali__int8_vector_size(head_dim));
+    guarded_make(&keys->bytes_v, n_keys * KEY_HEADS * pali__int8_vector_size(head_dim));
     random_floats(keys->q.data, q_size, 2.0f);
-    random_bf16(keys->k.data, keys->narrow_k.data, size);
-    random_bf16(keys->v.data, keys->narrow_v.data, size);
+    random_vectors(keys->k.data, keys->narrow_k.data, keys->bytes_k.data, n_keys * KEY_HEADS, head_dim);
+    random_vectors(keys->v.data, keys->narrow_v.data, keys->bytes_v.data, n_keys * KEY_HEADS, head_dim);
     keys->real = malloc((size_t)n_keys);
     keys->type = malloc((size_t)n_keys);
     for (int64_t i = 0; i < n_keys; i++) {
@@ -291,21 +298,32 @@ static void keys_make(struct keys *keys, int64_t n_queries, int64_t n_keys, int6
 
 static void keys_free(struct keys *keys)
 {
-    struct guarded *all[] = {&keys->q, &keys->k, &keys->v, &keys->narrow_k, &keys->narrow_v, &keys->out, &keys->again};
+    struct guarded *all[] = {&keys->q,        &keys->k,       &keys->v,       &keys->narrow_k, &keys->narrow_v,
+                             &keys->bytes_k,  &keys->bytes_v, &keys->out,     &keys->again};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         guarded_free(all[i]);
     free(keys->real);
     free(keys->type);
 }
 
-/* Slots first…end-1 of the one run as a run of their own. */
-static struct pali__key_run part_of(const struct keys *keys, int64_t first, int64_t end, bool narrow)
+/* Slots first…end-1 of the one run as a run of their own, of any type. */
+static struct pali__key_run part_of(const struct keys *keys, int64_t first, int64_t end, pali_dtype dtype)
 {
     struct pali__key_run run = keys->a.runs[0];
-    int64_t at = first * run.slot_stride;
-    run.k = narrow ? (const void *)((uint16_t *)keys->narrow_k.data + at) : (const float *)keys->k.data + at;
-    run.v = narrow ? (const void *)((uint16_t *)keys->narrow_v.data + at) : (const float *)keys->v.data + at;
-    run.dtype = narrow ? PALI_BFLOAT16 : PALI_FLOAT32;
+    const struct guarded *k = &keys->k, *v = &keys->v;
+    if (dtype == PALI_BFLOAT16) {
+        k = &keys->narrow_k;
+        v = &keys->narrow_v;
+    } else if (dtype == PALI_INT8) {
+        k = &keys->bytes_k;
+        v = &keys->bytes_v;
+        run.slot_stride = pali__int8_vector_size(keys->a.head_dim);
+        run.head_stride = keys->a.n_keys * run.slot_stride;
+    }
+    size_t at = (size_t)(first * run.slot_stride) * pali_dtype_size(dtype);
+    run.k = (const unsigned char *)k->data + at;
+    run.v = (const unsigned char *)v->data + at;
+    run.dtype = dtype;
     run.first = first;
     run.count = end - first;
     return run;
@@ -335,19 +353,20 @@ static void test_runs(int64_t n_queries, int64_t n_keys, int64_t head_dim, int64
     pali__attend(&compute, &keys.a);
 
     struct pali__attention other = keys.a;
+    static const pali_dtype types[] = {PALI_FLOAT32, PALI_BFLOAT16, PALI_INT8};
     for (int round = 0; round < 6; round++) {
         int64_t first = random_below(n_keys + 1), second = first + random_below(n_keys - first + 1);
         other.n_runs = 3;
-        other.runs[0] = part_of(&keys, 0, first, round & 1);
-        other.runs[1] = part_of(&keys, first, second, round & 2);
-        other.runs[2] = part_of(&keys, second, n_keys, round & 4);
+        other.runs[0] = part_of(&keys, 0, first, types[round % 3]);
+        other.runs[1] = part_of(&keys, first, second, types[round * 2 % 3]);
+        other.runs[2] = part_of(&keys, second, n_keys, types[random_below(3)]);
         check_same(&keys, &other, "three runs");
     }
     /* What no query sees any more may be gone. */
     int64_t reach = keys.a.q_start - window + 1;
     if (window > 0 && keys.type[keys.a.q_start] == 1 && reach > 0) {
         other.n_runs = 1;
-        other.runs[0] = part_of(&keys, reach, n_keys, false);
+        other.runs[0] = part_of(&keys, reach, n_keys, PALI_FLOAT32);
         check_same(&keys, &other, "without what has left the window");
     }
     keys_free(&keys);
@@ -369,7 +388,7 @@ static void test_padding(int64_t n_queries, int64_t n_keys, int64_t head_dim)
     compare(&keys.a, "padded");
 
     struct pali__attention other = keys.a;
-    other.runs[0] = part_of(&keys, pads, n_keys, false);
+    other.runs[0] = part_of(&keys, pads, n_keys, PALI_FLOAT32);
     other.runs[0].first = 0;
     other.key_is_real += pads;
     other.type += pads;
@@ -420,11 +439,16 @@ static void bench_shape(const char *what, int64_t n_queries, int64_t n_keys, int
     random_floats(q.data, n_queries * n_heads * head_dim, 1.0f);
     random_floats(k.data, n_keys * n_kv_heads * head_dim, 1.0f);
     random_floats(v.data, n_keys * n_kv_heads * head_dim, 1.0f);
+    int64_t slot_stride = dtype == PALI_INT8 ? pali__int8_vector_size(head_dim) : head_dim;
+    for (int64_t i = 0; dtype == PALI_INT8 && i < n_keys * n_kv_heads; i++) { /* scales as small as the values */
+        memcpy((int8_t *)k.data + i * slot_stride + head_dim, &(float){1.0f / 127}, sizeof(float));
+        memcpy((int8_t *)v.data + i * slot_stride + head_dim, &(float){1.0f / 127}, sizeof(float));
+    }
     struct pali__attention a = {
         .q = q.data, .out = out.data, .q_stride = n_heads * head_dim, .out_stride = n_heads * head_dim, .n_runs = 1,
         .runs = {{.k = k.data, .v = v.data, .dtype = dtype, .count = n_keys,
-                  .head_stride = in_cache ? n_keys * head_dim : head_dim,
-                  .slot_stride = in_cache ? head_dim : n_kv_heads * head_dim}},
+                  .head_stride = in_cache ? n_keys * slot_stride : slot_stride,
+                  .slot_stride = in_cache ? slot_stride : n_kv_heads * slot_stride}},
         .n_queries = n_queries, .n_keys = n_keys, .n_heads = n_heads, .n_kv_heads = n_kv_heads, .head_dim = head_dim,
         .q_start = n_keys - n_queries, .scale = 0.0625f, .soft_cap = soft_cap,
         .probabilities = n_seen ? p.data : NULL, .seen_heads = heads, .n_seen_heads = n_seen};
@@ -462,8 +486,10 @@ static void bench(void)
         bench_shape("PaliGemma 2, decode", 1, 300, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
         bench_shape("PaliGemma 1, decode, 896 px", 1, 4200, 8, 1, 256, 0, 0, PALI_FLOAT32, n_threads);
         bench_shape("the same, bfloat16 keys", 1, 4200, 8, 1, 256, 0, 0, PALI_BFLOAT16, n_threads);
+        bench_shape("the same, int8 keys", 1, 4200, 8, 1, 256, 0, 0, PALI_INT8, n_threads);
         bench_shape("PaliGemma 2, decode, 896 px", 1, 4200, 8, 4, 256, 50, 0, PALI_FLOAT32, n_threads);
         bench_shape("the same, bfloat16 keys", 1, 4200, 8, 4, 256, 50, 0, PALI_BFLOAT16, n_threads);
+        bench_shape("the same, int8 keys", 1, 4200, 8, 4, 256, 50, 0, PALI_INT8, n_threads);
     }
 }
 

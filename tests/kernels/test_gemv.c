@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include "core/dtype.h"
+#include "core/int8_vector.h"
 #include "kernel_test.h"
 
 enum kind { F32, BF16, F16 };
@@ -80,6 +81,40 @@ static void test_dot_rows_shape(const struct pali__kernels *kernels, enum kind k
     guarded_free(&alone);
 }
 
+/* Vectors in int8: widened as the rule says, and their products are those of what they hold, to the bit. */
+static void test_int8_rows(const struct pali__kernels *kernels, int64_t n_x, int64_t n_w, int64_t n)
+{
+    int64_t w_stride = pali__int8_vector_size(n) + random_below(3);
+    struct guarded w, wide, x, y, right;
+    guarded_make(&w, n_w * w_stride);
+    guarded_make(&wide, n_w * n * 4);
+    guarded_make(&x, n_x * n * 4);
+    guarded_make(&y, n_x * n_w * 4);
+    guarded_make(&right, n_x * n_w * 4);
+    random_floats(x.data, n_x * n, 1.0f);
+    for (int64_t j = 0; j < n_w; j++) {
+        int8_t *vector = (int8_t *)w.data + j * w_stride;
+        float *row = (float *)wide.data + j * n;
+        random_floats(row, n, 3.0f);
+        pali__int8_vector_make(vector, row, n);
+        memset(row, 0xff, (size_t)n * 4);
+        kernels->widen_int8_row(row, vector, n);
+        for (int64_t k = 0; k < n; k++)
+            CHECK(row[k] == (float)vector[k] * pali__int8_vector_scale(vector, n));
+    }
+    CHECK(guarded_intact(&wide));
+    kernels->dot_int8_rows(y.data, n_w, x.data, n, n_x, w.data, w_stride, n_w, n);
+    kernels->dot_rows_f32(right.data, n_w, x.data, n, n_x, wide.data, n, n_w, n);
+    CHECK(guarded_intact(&y));
+    CHECK_MSG(memcmp(y.data, right.data, (size_t)(n_x * n_w) * 4) == 0, "%s int8 %lld rows [%lld, %lld]",
+              pali__cpu_name(kernels->level), (long long)n_x, (long long)n_w, (long long)n);
+    guarded_free(&w);
+    guarded_free(&wide);
+    guarded_free(&x);
+    guarded_free(&y);
+    guarded_free(&right);
+}
+
 static void test_dot_rows(const struct pali__kernels *kernels)
 {
     static const int64_t lengths[] = {0, 1, 7, 8, 9, 15, 16, 31, 32, 33, 63, 64, 65, 72, 100, 1152, 4304, 9217};
@@ -88,6 +123,10 @@ static void test_dot_rows(const struct pali__kernels *kernels)
             for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
                 test_dot_rows_shape(kernels, (enum kind)kind, n_x, 1 + random_below(9), lengths[l]);
         }
+    }
+    for (int64_t n_x = 1; n_x <= PALI__DOT_ROWS_MAX; n_x++) {
+        for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
+            test_int8_rows(kernels, n_x, 1 + random_below(9), lengths[l]);
     }
 }
 

@@ -428,6 +428,7 @@ int main(void)
         run_random_ids(ids, TOTAL);
         kinds_agree(PALI_FLOAT32, all[i].window);
         kinds_agree(PALI_BFLOAT16, all[i].window);
+        kinds_agree(PALI_INT8, all[i].window);
         one_pass_agrees();
         late_prefix(all[i].window);
         generation_alone();
@@ -437,9 +438,13 @@ int main(void)
             cancelled_pass(&kinds[k], 50);
             copies(&kinds[k], PALI_FLOAT32);
             copies(&kinds[k], PALI_BFLOAT16);
+            if (i == 1)
+                copies(&kinds[k], PALI_INT8);
             positions(&kinds[k]);
             generation(&kinds[k], PALI_FLOAT32);
             generation(&kinds[k], PALI_BFLOAT16);
+            if (i == 1)
+                generation(&kinds[k], PALI_INT8);
             if (!kinds[k].sliding || all[i].window == 0 || all[i].window > 7) /* it takes 7 tokens back */
                 failed_generation(&kinds[k]);
         }

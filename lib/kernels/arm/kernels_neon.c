@@ -10,6 +10,7 @@ void pali__kernels_init_neon(struct pali__kernels *kernels)
     kernels->dot_rows_f32 = pali__dot_rows_f32_neon;
     kernels->dot_rows_bf16 = pali__dot_rows_bf16_neon;
     kernels->dot_rows_f16 = pali__dot_rows_f16_neon;
+    kernels->dot_int8_rows = pali__dot_int8_rows_neon;
     PALI__SET_CODE_KERNELS(kernels, neon);
     kernels->product = pali__product_neon;
     kernels->product_pairs = pali__product_pairs_neon;
