@@ -70,10 +70,12 @@ static const char *parse(struct batch_line *line)
             return "a colon is expected behind a key";
         if (strcmp(key, "prompt") == 0)
             wrong = take_string(&at, &line->prompt);
+        else if (strcmp(key, "suffix") == 0)
+            wrong = take_string(&at, &line->suffix);
         else if (strcmp(key, "image") == 0)
             wrong = take_images(&at, line);
         else
-            return "an object has \"image\" and \"prompt\" and nothing else";
+            return "an object has \"image\", \"prompt\", for a calibration \"suffix\", and nothing else";
         at = skip_spaces(at);
     } while (!wrong && *at == ',');
     if (wrong)

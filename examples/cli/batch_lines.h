@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The lines of `paligemma batch`: {"image": "cat.jpg", "prompt": "caption en"}, or "image": ["a.png", "b.png"]. */
+/* The lines of `paligemma batch` and of a calibration: {"image": "cat.jpg", "prompt": "caption en"}, or
+ * "image": ["a.png", "b.png"]; a calibration's may have "suffix" too. */
 #ifndef PALIGEMMA_CLI_BATCH_LINES_H
 #define PALIGEMMA_CLI_BATCH_LINES_H
 
@@ -9,6 +10,7 @@
 struct batch_line {
     char *text;          /* the line, which the other pointers point into */
     const char *prompt;
+    const char *suffix;  /* the answer, NULL: none is given */
     const char **images; /* paths */
     size_t n_images;
     size_t number;       /* in its file, from 1 on */

@@ -40,6 +40,10 @@ struct rows {
 static bool check_line(const struct batch_line *line)
 {
     size_t n = count_placed(line->prompt);
+    if (line->suffix) {
+        report_text("line %zu: a \"suffix\" is for a calibration; here the model answers", line->number);
+        return false;
+    }
     if (n > 0 && n != line->n_images)
         report_text("line %zu: %zu <image> in the prompt and %zu pictures", line->number, n, line->n_images);
     return n == 0 || n == line->n_images;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "arguments.h"
+#include "calibration_lines.h"
 #include "commands.h"
 #include "json_write.h"
 #include "written.h"
@@ -19,9 +20,10 @@ static const struct usage usage = {
 };
 
 struct quantize {
-    const char *directories[2], *scheme, *parts, *max_shard_size;
+    const char *directories[2], *scheme, *parts, *max_shard_size, *calibrate;
     int64_t group_size, threads;
     bool zero_points, largest_value_scales, json;
+    struct calibration calibration;
     pali_quantize_options options;
 };
 
@@ -143,6 +145,12 @@ static int run(struct quantize *quantize, const char *in_dir)
     quantize->options.largest_value_scales = quantize->largest_value_scales;
     quantize->options.progress = on_written;
     quantize->options.progress_user = title;
+    if (quantize->calibrate)
+        status = calibration_read(&quantize->calibration, quantize->calibrate, in_dir);
+    if (status != EXIT_DONE)
+        return status;
+    quantize->options.calibration = (const pali_inputs *const *)quantize->calibration.inputs;
+    quantize->options.n_calibration = quantize->calibration.count;
     catch_interrupt();
     if (pali_quantize(in_dir, quantize->directories[1], &quantize->options, &error) != PALI_OK)
         status = interrupted() ? report_text("interrupted") : report(error);
@@ -165,6 +173,9 @@ int cmd_quantize(int argc, char **argv)
           "stays as it is", false },
         { NULL, "--largest-value-scales", NULL, OPTION_SWITCH, false, &quantize.largest_value_scales, 0, 0,
           "scales that fit the largest weight, not those of the least squared error", false },
+        { NULL, "--calibrate", "FILE", OPTION_TEXT, false, &quantize.calibrate, 0, 0,
+          "run the model on these lines {\"image\": \"cat.jpg\", \"prompt\": \"caption en\", \"suffix\": \"a cat\"} to see "
+          "which weights matter (GPTQ); the suffix, which is the answer, may be left out", false },
         { NULL, "--max-shard-size", "SIZE", OPTION_TEXT, false, &quantize.max_shard_size, 0, 0,
           "bytes of weights in a file: 500MB, 2GiB, … (default 5GB)", false },
         { NULL, "--threads", "N", OPTION_INT, false, &quantize.threads, 0, 4096, "threads (default: OpenMP's number)",
@@ -178,6 +189,7 @@ int cmd_quantize(int argc, char **argv)
     if (status == OPTIONS_GO_ON) {
         char *path = checkpoint_path(quantize.directories[0]);
         status = path ? run(&quantize, path) : EXIT_FAILED;
+        calibration_free(&quantize.calibration);
         free(path);
     }
     return status;

@@ -26,6 +26,7 @@ struct calibrating {
     struct pali__pass pass;
     struct pali__tower tower;
     struct pali__calibration_block block; /* at work */
+    int64_t last;        /* block of the decoder that anything is rounded in; their number: the head; -1: none */
     int64_t done, total; /* runs of a block on an input */
 };
 
@@ -235,9 +236,9 @@ static pali_status calibrate_decoder(struct calibrating *c, pali_error **error)
         TRY(step(c, error));
     }
     TRY(pali__pass_init(&c->pass, c->model, 0, NULL, longest, error));
-    for (int64_t layer = 0; layer < c->model->settings->text.num_hidden_layers; layer++) {
+    for (int64_t layer = 0; layer <= c->last && layer < c->model->settings->text.num_hidden_layers; layer++) {
         add_decoder_block(c, layer);
-        TRY(calibrate_block(c, run_decoder, layer, true, error));
+        TRY(calibrate_block(c, run_decoder, layer, layer < c->last, error));
     }
     add_head(c);
     return calibrate_block(c, run_decoder, HEAD, false, error);
@@ -253,7 +254,17 @@ static int64_t count_runs(struct calibrating *c, int64_t runs)
     return runs;
 }
 
-/* Sets c->total, and says whether the tower has to run block by block: anything in it or its projector is rounded. */
+static int64_t last_rounded(struct calibrating *c)
+{
+    int64_t layer = c->model->settings->text.num_hidden_layers;
+
+    add_head(c);
+    while (count_runs(c, 0) == 0 && --layer >= 0)
+        add_decoder_block(c, layer);
+    return layer;
+}
+
+/* Sets c->last and c->total, and says whether the tower has to run block by block: anything in it or its projector is rounded. */
 static bool count_all_runs(struct calibrating *c)
 {
     const struct pali__settings *settings = c->model->settings;
@@ -265,9 +276,10 @@ static bool count_all_runs(struct calibrating *c)
     }
     add_projector(c);
     of_picture += count_runs(c, 1);
-    for (int64_t layer = 0; layer < settings->text.num_hidden_layers; layer++) {
+    c->last = last_rounded(c);
+    for (int64_t layer = 0; layer <= c->last && layer < settings->text.num_hidden_layers; layer++) {
         add_decoder_block(c, layer);
-        of_input += count_runs(c, 1);
+        of_input += count_runs(c, layer < c->last);
     }
     add_head(c);
     of_input += count_runs(c, 0);

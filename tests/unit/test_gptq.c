@@ -270,7 +270,7 @@ static double compare(const struct pali__compute *compute, const struct pali__ro
 static void check_rounding(const struct pali__compute *compute, const struct pali__rounding *rounding, int64_t n_in,
                            int64_t width_max, double bound)
 {
-    enum { ROWS = 70, X = 400 };
+    enum { ROWS = 70, X = 150 };
     float *x = correlated_rows(X, n_in);
     double part = compare(compute, rounding, x, X, ROWS, n_in, width_max);
     CHECK_MSG(part < bound, "code %d, groups of %lld, %lld inputs: the error is %g of rounding to nearest's",

@@ -2,8 +2,7 @@
 /*
  * What a calibration is for: the demonstration model is quantized with and without one, on some pictures, and asked about
  * others. What it then thinks of the answers' tokens is compared with the float32 model: the Kullback-Leibler divergence
- * and how often the likeliest token is the same. Two models of random weights show that every part of both families can
- * be calibrated.
+ * and how often the likeliest token is the same.
  */
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -187,10 +186,10 @@ static void test_quality(bool all)
     } cases[] = {
         { "int4 decoder 128", PALI_INT4_WEIGHT_ONLY, 128, 0, 0, 0.85, 0.0, true },
         { "int4 decoder 32", PALI_INT4_WEIGHT_ONLY, 32, 0, 0, 0.65, 0.0, true },
-        { "int4 decoder 32 zero points", PALI_INT4_WEIGHT_ONLY, 32, 1, 0, 0.9, -0.01, false },
-        { "int4 decoder and tower 32", PALI_INT4_WEIGHT_ONLY, 32, 0, ALL_BLOCKS, 0.9, -0.01, false },
-        { "int8 decoder", PALI_INT8_WEIGHT_ONLY, 0, 0, 0, 1.1, -0.01, false },
-        { "int8 decoder and tower", PALI_INT8_WEIGHT_ONLY, 0, 0, ALL_BLOCKS, 1.1, -0.01, false },
+        { "int4 decoder 32 zero points", PALI_INT4_WEIGHT_ONLY, 32, 1, 0, 0.75, 0.0, false },
+        { "int4 decoder and tower 32", PALI_INT4_WEIGHT_ONLY, 32, 0, ALL_BLOCKS, 0.6, 0.0, false },
+        { "int8 decoder", PALI_INT8_WEIGHT_ONLY, 0, 0, 0, 0.9, 0.0, false },
+        { "int8 decoder and tower", PALI_INT8_WEIGHT_ONLY, 0, 0, ALL_BLOCKS, 0.8, 0.0, false },
     };
     pali_model *right = load(model_directory);
 
