@@ -10,7 +10,7 @@ _paligemma()
     fi
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        words="generate batch score process forward tokenize bench detections embed chat-template info mask attend explain diff save --help --version"
+        words="generate batch score process forward tokenize bench detections embed chat-template info mask attend explain diff save quantize --help --version"
     else
         case "${COMP_WORDS[1]} ${COMP_WORDS[before]}" in
         "generate -m" | "generate --model") kind=directory ;;
@@ -157,6 +157,11 @@ _paligemma()
         "save --name-style") words="transformers-4 transformers-5 modules-4 modules-5" ;;
         "save --max-shard-size") kind=other ;;
         "save --adapter") kind=directory ;;
+        "quantize --scheme") kind=other ;;
+        "quantize --group-size") kind=other ;;
+        "quantize --parts") kind=other ;;
+        "quantize --max-shard-size") kind=other ;;
+        "quantize --threads") kind=other ;;
         *)
             case ${COMP_WORDS[1]} in
             generate)
@@ -221,6 +226,10 @@ _paligemma()
                 ;;
             save)
                 words="--dtype --name-style --max-shard-size --adapter --write-tied-head --json -h --help"
+                kind=directory
+                ;;
+            quantize)
+                words="--scheme --group-size --zero-points --parts --largest-value-scales --max-shard-size --threads --json -h --help"
                 kind=directory
                 ;;
             esac
