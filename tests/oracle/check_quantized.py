@@ -112,8 +112,8 @@ def open_whole(target, config):
 
 
 def open_parts(source, after, config):
-    """The same, each module by the package alone. compressed-tensors 0.20 makes unpacked room for zero points, which it
-    packs itself, so Transformers refuses every file that has some."""
+    """The same, each module by the package alone. For zero points: compressed-tensors 0.20 packs them, but
+    makes unpacked room for them while Transformers loads, which then finds mismatched sizes."""
     model = transformers.PaliGemmaForConditionalGeneration.from_pretrained(source, dtype="auto")
     compressed_tensors.quantization.apply_quantization_config(model, config)
     for name, module in model.named_modules():
