@@ -61,6 +61,7 @@ pali_status pali__policy_init(struct pali__policy *policy, const pali_quantize_o
     policy->groups[PALI__POLICY_UNEVEN] = (struct pali__quantization_group){
         .num_bits = 8, .symmetric = true, .packed = true,
     };
+    policy->groups[PALI__POLICY_TOWER] = (struct pali__quantization_group){ .num_bits = 8, .symmetric = true };
     return PALI_OK;
 }
 
@@ -73,12 +74,14 @@ void pali__policy_clear(struct pali__policy *policy)
 const struct pali__quantization_group *pali__policy_group(const struct pali__policy *policy,
                                                           const struct pali__tensor_spec *spec)
 {
+    const struct pali__quantization_group *main = &policy->groups[PALI__POLICY_MAIN];
     int part = part_of(spec->name);
-    int64_t group_size = policy->groups[PALI__POLICY_MAIN].group_size;
 
     if (!spec->slot.matrix || spec->rank != 2 || part < 0 || !(policy->parts & (int)parts[part].part))
         return NULL;
-    return &policy->groups[group_size && spec->shape[1] % group_size ? PALI__POLICY_UNEVEN : PALI__POLICY_MAIN];
+    if (parts[part].part == PALI_QUANTIZE_VISION && main->packed)
+        return &policy->groups[PALI__POLICY_TOWER];
+    return main->group_size && spec->shape[1] % main->group_size ? &policy->groups[PALI__POLICY_UNEVEN] : main;
 }
 
 struct pali__rounding pali__policy_rounding(const struct pali__policy *policy,
@@ -96,8 +99,8 @@ struct pali__rounding pali__policy_rounding(const struct pali__policy *policy,
 
 /* ---- quantization_config ---- */
 
-/* The matrices of the uneven group are named one kind after the other: "re:.*vision_tower.*mlp.fc2". */
-static bool note_uneven(struct pali__text *targets, const char *name)
+/* The matrices of the smaller groups are named one kind after the other: "re:.*vision_tower.*mlp.fc2$". */
+static bool note_kind(struct pali__text *targets, const char *name)
 {
     int part = part_of(name);
     const char *tail = name + strlen(parts[part].canonical), *end = strrchr(tail, '.');
@@ -115,8 +118,8 @@ bool pali__policy_note(struct pali__policy *policy, const struct pali__quantizat
     struct pali__text *targets = &policy->targets[group - policy->groups];
 
     policy->n_matrices++;
-    if (group == &policy->groups[PALI__POLICY_UNEVEN])
-        return note_uneven(targets, name);
+    if (group != &policy->groups[PALI__POLICY_MAIN])
+        return note_kind(targets, name);
     return targets->size || pali__text_printf(targets, "\"Linear\"");
 }
 
@@ -140,6 +143,17 @@ static bool print_group(struct pali__text *out, const struct pali__quantization_
                              group->packed ? "pack-quantized" : "int-quantized");
 }
 
+static const char *format_name(const struct pali__policy *policy)
+{
+    bool packed = policy->targets[PALI__POLICY_UNEVEN].size ||
+                  (policy->targets[PALI__POLICY_MAIN].size && policy->groups[PALI__POLICY_MAIN].packed);
+    bool plain = policy->targets[PALI__POLICY_TOWER].size ||
+                 (policy->targets[PALI__POLICY_MAIN].size && !policy->groups[PALI__POLICY_MAIN].packed);
+
+    return packed && plain ? "mixed-precision" : packed ? "pack-quantized" : "int-quantized";
+}
+
+/* The group whose target is a class stands last, as the package looks for patterns before classes. */
 static bool print_config(struct pali__text *out, const struct pali__policy *policy)
 {
     bool done = pali__text_printf(out, "{\"quant_method\": \"compressed-tensors\", \"config_groups\": {");
@@ -148,10 +162,11 @@ static bool print_config(struct pali__text *out, const struct pali__policy *poli
     for (int i = 0; i < PALI__N_POLICY_GROUPS && done; i++)
         if (policy->targets[i].size)
             done = print_group(out, &policy->groups[i], policy->targets[i].data, n++);
-    done = done && pali__text_printf(out, "}, \"format\": \"%s\", \"quantization_status\": \"compressed\", "
-                                          "\"global_compression_ratio\": null, \"kv_cache_scheme\": null, "
-                                          "\"version\": \"0.20.0\", \"ignore\": [",
-                                     policy->groups[PALI__POLICY_MAIN].packed ? "pack-quantized" : "int-quantized");
+    done = done && pali__text_printf(out,
+                                     "}, \"format\": \"%s\", \"quantization_status\": \"compressed\", "
+                                     "\"global_compression_ratio\": null, \"kv_cache_scheme\": null, "
+                                     "\"version\": \"0.20.0\", \"ignore\": [",
+                                     format_name(policy));
     n = 0;
     for (int i = 0; i < N_PARTS && done; i++)
         if (!(policy->parts & (int)parts[i].part))

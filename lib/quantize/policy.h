@@ -12,9 +12,14 @@
 
 struct json_object;
 
-/* Matrices whose rows are no multiple of the group size cannot be opened by compressed-tensors in groups (its quantize
- * and dequantize refuse them): they have 8 bits and a scale for each output. SigLIP's 4304 inputs of fc2 are such. */
-enum pali__policy_group { PALI__POLICY_MAIN, PALI__POLICY_UNEVEN, PALI__N_POLICY_GROUPS };
+/*
+ * All but one sort of matrix have the scheme that was asked for:
+ * - Rows that are no multiple of the group size cannot be in groups: compressed-tensors' dequantize refuses them. They
+ *   have 8 bits and a scale for each output.
+ * - So has the vision tower in the weight-only schemes, its codes not packed: Transformers (5.23) fails on packed ones, for
+ *   it fills SigLIP's weights by name before it loads them; and fc2's 4304 inputs are no multiple of any group.
+ */
+enum pali__policy_group { PALI__POLICY_UNEVEN, PALI__POLICY_TOWER, PALI__POLICY_MAIN, PALI__N_POLICY_GROUPS };
 
 struct pali__policy {
     int parts; /* of enum pali_quantization_part */

@@ -14,6 +14,7 @@
     X(pali_generate_options, PALI_GENERATE_OPTIONS)                                                                    \
     X(pali_image_features_options, PALI_IMAGE_FEATURES_OPTIONS)                                                        \
     X(pali_save_options, PALI_SAVE_OPTIONS)                                                                            \
+    X(pali_quantize_options, PALI_QUANTIZE_OPTIONS)                                                                    \
     X(pali_compare_options, PALI_COMPARE_OPTIONS)                                                                      \
     X(pali_mask_options, PALI_MASK_OPTIONS)                                                                            \
     X(pali_mask_text_options, PALI_MASK_TEXT_OPTIONS)                                                                  \

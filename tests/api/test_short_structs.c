@@ -258,6 +258,31 @@ static pali_status call_pali_save_options(const pali_save_options *options, uint
     }
 }
 
+static pali_status call_pali_quantize_options(const pali_quantize_options *options, uint64_t *got, pali_error **error)
+{
+    char out[512];
+    struct dirent *entry;
+    DIR *written;
+    snprintf(out, sizeof out, "%s/quantized", test_scratch());
+    for (int turn = 0;; turn++) { /* the second time removes what the first has written */
+        *got = 0;
+        if ((written = opendir(out))) {
+            while ((entry = readdir(written)))
+                if (entry->d_name[0] != '.') {
+                    *got += digest(1, entry->d_name, strlen(entry->d_name)); /* whatever the order */
+                    unlink(test_path(out, entry->d_name));
+                }
+            closedir(written);
+            rmdir(out);
+        }
+        if (turn == 1)
+            return PALI_OK;
+        pali_status status = pali_quantize(test_path(test_data(), "models/pg1"), out, options, error);
+        if (status)
+            return status;
+    }
+}
+
 static pali_status call_pali_compare_options(const pali_compare_options *options, uint64_t *got, pali_error **error)
 {
     static float left[2] = { 1.0f, 2.0f }, right[2] = { 1.0f, 2.00015f };
