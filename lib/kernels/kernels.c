@@ -14,8 +14,8 @@ void pali__kernels_init_c(struct pali__kernels *kernels)
     kernels->dequantize_int8 = pali__dequantize_int8_c;
     kernels->dequantize_packed8 = pali__dequantize_packed8_c;
     kernels->dequantize_packed4 = pali__dequantize_packed4_c;
-    kernels->round_int8 = pali__round_int8_c;
     kernels->transpose = pali__transpose_c;
+    kernels->turn_pairs = pali__turn_pairs_c;
 }
 
 /* One table a level, filled in the order of the levels: each starts as a copy of the one before. */
@@ -34,9 +34,8 @@ static void fill_tables(void)
     pali__kernels_init_avx2(&table_avx2);
     table_avx512 = table_avx2;
     pali__kernels_init_avx512(&table_avx512);
-    /* Of bfloat16 instructions only oneDNN makes use: our own kernels do not round their inputs. */
     table_avx512_bf16 = table_avx512;
-    table_avx512_bf16.level = PALI__CPU_AVX512_BF16;
+    pali__kernels_init_avx512_bf16(&table_avx512_bf16);
 #elif defined(__aarch64__)
     table_neon = table_c;
     pali__kernels_init_neon(&table_neon);

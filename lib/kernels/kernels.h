@@ -64,9 +64,21 @@ struct pali__kernels {
     /* y = x rounded to bfloat16, ties to even; a NaN stays a NaN. x, y: [n]. */
     void (*narrow_bf16)(uint16_t *y, const float *x, int64_t n);
 
-    /* y = x rounded to int8: returns scale = max|x| / 127.5 (float32's epsilon if all are 0), y = x / scale, to nearest, ties to even, within -128…127. x, y: [n].
-     * Source: compressed-tensors, calculate_qparams and quantize, symmetric and dynamic, strategy token. */
+    /* y = x rounded to int8: returns scale = max|x| / 127.5 (float32's epsilon where that is 0); y = x / scale, to
+     * nearest, ties to even, within -128…127. Is an x infinite or a NaN, then so is the scale, and y is 0. x, y: [n].
+     * Source: compressed-tensors, calculate_qparams and _quantize, symmetric and dynamic, strategy token. */
     float (*round_int8)(int8_t *y, const float *x, int64_t n);
+    /* What products of integers are made of (int8_product.c). Pairs of inputs stand side by side, because processors
+     * multiply and add two of 16 bits at a time.
+     * y = x ^ flip as int8, widened. x, y: [n]. */
+    void (*widen_int8)(int16_t *y, const uint8_t *x, uint8_t flip, int64_t n);
+    /* y[k / 2, row, k mod 2] = x[row, k], and 0 beside the last of an odd n. x: [n_rows, n], y: [⌈n/2⌉, n_rows, 2];
+     * y_stride counts pairs. */
+    void (*turn_pairs)(int16_t *y, int64_t y_stride, const int8_t *x, int64_t x_stride, int64_t n_rows, int64_t n);
+    /* c[i, j] = Σ_l a[i, l, 0]·b[l, j, 0] + a[i, l, 1]·b[l, j, 1], or c += … if `add`: exactly, for what fits into int32.
+     * a: [m, k, 2], b: [k, n, 2], c: [m, n]; strides of a and b count pairs. Columns are taken as `product` does. */
+    void (*product_pairs)(int32_t *c, int64_t c_stride, const int16_t *a, int64_t a_stride, const int16_t *b,
+                          int64_t b_stride, int64_t m, int64_t n, int64_t k, bool add);
 
     /* y = x / sqrt(mean(x²) + eps) · (offset + weight). x, y, weight: [n]; y may be x. */
     void (*rms_norm)(float *y, const float *x, const float *weight, int64_t n, float eps, float offset);
@@ -109,6 +121,7 @@ const struct pali__kernels *pali__kernels_get(enum pali__cpu level);
 void pali__kernels_init_c(struct pali__kernels *kernels);
 void pali__kernels_init_avx2(struct pali__kernels *kernels);
 void pali__kernels_init_avx512(struct pali__kernels *kernels);
+void pali__kernels_init_avx512_bf16(struct pali__kernels *kernels);
 void pali__kernels_init_neon(struct pali__kernels *kernels);
 
 #endif

@@ -4,13 +4,15 @@
  * panel_product.c, where a row's result depends on no other row. A model in bfloat16, on a processor that multiplies
  * that type, goes to oneDNN in blocks of y, each computed by one thread. How y is cut into them depends on the shape
  * alone, so the number of threads never shows in the result. Quantized weights go the same ways: their codes are streamed
- * past rounded inputs, or widened to float32, or to bfloat16 for oneDNN.
+ * past rounded inputs, or widened to float32, or to bfloat16 for oneDNN; with inputs rounded to int8 they go to
+ * int8_product.c.
  */
 #include "kernels/ops.h"
 
 #include <omp.h>
 #include <string.h>
 
+#include "kernels/int8_product.h"
 #include "kernels/kernels.h"
 #include "kernels/onednn/onednn_gemm.h"
 #include "kernels/panel_product.h"
@@ -121,6 +123,13 @@ static pali__dot_codes_fn *dot_codes_for(const struct pali__compute *compute, co
 static bool rounds_to_int8(const struct pali__matrix *w)
 {
     return is_quantized(w) && w->quantized.int8_inputs;
+}
+
+/* Whether int8_product.c takes many of its rows. */
+static bool multiplies_int8(const struct pali__matrix *w)
+{
+    const struct pali__quantized *q = &w->quantized;
+    return rounds_to_int8(w) && q->code != PALI__CODE_PACKED4 && q->n_groups == 1 && q->zero_points == NULL;
 }
 
 /* Has to come before the first dot_rows. */
@@ -311,6 +320,8 @@ pali_status pali__linear_in_blocks(const struct pali__compute *compute, float *y
         .compute = compute, .y = y, .x = x, .n_rows = n_rows, .w = w, .bias = bias, .store = store};
     if (n_rows == 0 || w->n_out == 0)
         return PALI_OK;
+    if (multiplies_int8(w))
+        return pali__int8_product(compute, y, x, n_rows, w, bias, store, scratch, error);
     if (rounds_to_int8(w)) {
         pali__linear_by_row(compute, y, x, n_rows, w, bias, store, scratch);
         return PALI_OK;
@@ -370,6 +381,8 @@ size_t pali__linear_scratch(const struct pali__compute *compute, int64_t n_rows,
     if (w->n_out == 0)
         return 0;
     size_t size = is_quantized(w) ? pali__rounded_inputs_size(n_rows, w) : 0;
+    if (n_rows > pali__few_rows(compute, w->dtype) && multiplies_int8(w))
+        return larger(size, pali__int8_product_scratch(compute, n_rows, w));
     if (n_rows <= pali__few_rows(compute, w->dtype) || rounds_to_int8(w))
         return size;
     size = larger(size, pali__panel_product_scratch(compute, n_rows, w));

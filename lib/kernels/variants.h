@@ -10,6 +10,10 @@
     void pali__widen_bf16_##set(float *y, const uint16_t *x, int64_t n);                                               \
     void pali__widen_f16_##set(float *y, const uint16_t *x, int64_t n);                                                \
     void pali__narrow_bf16_##set(uint16_t *y, const float *x, int64_t n);                                              \
+    float pali__round_int8_##set(int8_t *y, const float *x, int64_t n);                                                \
+    void pali__widen_int8_##set(int16_t *y, const uint8_t *x, uint8_t flip, int64_t n);                                \
+    void pali__product_pairs_##set(int32_t *c, int64_t c_stride, const int16_t *a, int64_t a_stride, const int16_t *b, \
+                                   int64_t b_stride, int64_t m, int64_t n, int64_t k, bool add);                       \
     void pali__rms_norm_##set(float *y, const float *x, const float *weight, int64_t n, float eps, float offset);      \
     void pali__layer_norm_##set(float *y, const float *x, const float *weight, const float *bias, int64_t n,           \
                                 float eps);                                                                            \
@@ -34,6 +38,9 @@
         (kernels)->widen_bf16 = pali__widen_bf16_##set;                                                                \
         (kernels)->widen_f16 = pali__widen_f16_##set;                                                                  \
         (kernels)->narrow_bf16 = pali__narrow_bf16_##set;                                                              \
+        (kernels)->round_int8 = pali__round_int8_##set;                                                                \
+        (kernels)->widen_int8 = pali__widen_int8_##set;                                                                \
+        (kernels)->product_pairs = pali__product_pairs_##set;                                                          \
         (kernels)->rms_norm = pali__rms_norm_##set;                                                                    \
         (kernels)->layer_norm = pali__layer_norm_##set;                                                                \
         (kernels)->gelu = pali__gelu_##set;                                                                            \
@@ -52,6 +59,10 @@ PALI__DECLARE_KERNELS(c);
 PALI__DECLARE_KERNELS(avx2);
 PALI__DECLARE_KERNELS(avx512);
 PALI__DECLARE_KERNELS(neon); /* not all of them exist: see arm/kernels_neon.c */
+
+/* Multiplies and adds in one instruction: the only kernel that wants AVX-512 VNNI. */
+void pali__product_pairs_vnni(int32_t *c, int64_t c_stride, const int16_t *a, int64_t a_stride, const int16_t *b,
+                              int64_t b_stride, int64_t m, int64_t n, int64_t k, bool add);
 
 /* Products with quantized matrices. */
 #define PALI__DECLARE_CODE_KERNELS(set)                                                                                \
@@ -76,12 +87,12 @@ PALI__DECLARE_CODE_KERNELS(neon);
 pali__dequantize_fn pali__dequantize_int8_c, pali__dequantize_packed8_c, pali__dequantize_packed4_c;
 pali__dequantize_fn pali__dequantize_int8_avx2, pali__dequantize_packed8_avx2, pali__dequantize_packed4_avx2;
 
-float pali__round_int8_c(int8_t *y, const float *x, int64_t n);
-
 /* Transposing moves data only: AVX-512 has no version of its own. */
 void pali__transpose_c(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t n_rows,
                        int64_t n_columns);
 void pali__transpose_avx2(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t n_rows,
                           int64_t n_columns);
+void pali__turn_pairs_c(int16_t *y, int64_t y_stride, const int8_t *x, int64_t x_stride, int64_t n_rows, int64_t n);
+void pali__turn_pairs_avx2(int16_t *y, int64_t y_stride, const int8_t *x, int64_t x_stride, int64_t n_rows, int64_t n);
 
 #endif

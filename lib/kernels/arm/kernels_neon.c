@@ -12,4 +12,5 @@ void pali__kernels_init_neon(struct pali__kernels *kernels)
     kernels->dot_rows_f16 = pali__dot_rows_f16_neon;
     PALI__SET_CODE_KERNELS(kernels, neon);
     kernels->product = pali__product_neon;
+    kernels->product_pairs = pali__product_pairs_neon;
 }

@@ -10,17 +10,29 @@
 
 #include <paligemma/base.h>
 
-/* A product of bfloat16 matrices with float32 sums, made for one shape: c = a·bᵀ, all contiguous. It belongs to the
- * thread that created it. */
-struct pali__onednn_bf16 {
+/* A product made for one shape: c = a·bᵀ. It belongs to the thread that created it. */
+struct pali__onednn_matmul {
     void *primitive, *a, *b, *c;
     int64_t m, n, k;
 };
 
-/* PALI_ERROR_UNSUPPORTED where oneDNN would not use the processor's bfloat16 instructions; `*product` can be freed
- * whatever the outcome. */
+/* bfloat16 matrices, float32 sums, all contiguous. _create: PALI_ERROR_UNSUPPORTED where oneDNN would not use the
+ * processor's bfloat16 instructions; `*product` can be freed whatever the outcome. */
+struct pali__onednn_bf16 {
+    struct pali__onednn_matmul matmul;
+};
 pali_status pali__onednn_bf16_create(struct pali__onednn_bf16 *product, int64_t m, int64_t n, int64_t k);
 pali_status pali__onednn_bf16_run(struct pali__onednn_bf16 *product, float *c, const uint16_t *a, const uint16_t *b);
 void pali__onednn_bf16_free(struct pali__onednn_bf16 *product);
+
+/* int8 matrices, int32 sums, rows of b b_stride bytes apart. _create: PALI_ERROR_UNSUPPORTED where oneDNN would not use
+ * AVX-512 VNNI: without it, it adds pairs in 16 bits, where they do not fit. */
+struct pali__onednn_int8 {
+    struct pali__onednn_matmul matmul;
+};
+pali_status pali__onednn_int8_create(struct pali__onednn_int8 *product, int64_t m, int64_t n, int64_t k,
+                                     int64_t b_stride);
+pali_status pali__onednn_int8_run(struct pali__onednn_int8 *product, int32_t *c, const int8_t *a, const int8_t *b);
+void pali__onednn_int8_free(struct pali__onednn_int8 *product);
 
 #endif

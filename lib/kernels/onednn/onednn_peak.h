@@ -8,11 +8,11 @@
 #include <paligemma/base.h>
 
 struct pali__onednn_peak {
-    void *primitive, *a, *b, *c; /* a: [m, k], b: [k, n], c: [m, n] float32; oneDNN owns their memory */
+    void *primitive, *a, *b, *c; /* a: [m, k], b: [k, n], c: [m, n]; oneDNN owns their memory */
     int64_t m, n, k;
 };
 
-/* float32 or bfloat16 factors. `*product` can be freed whatever the outcome. */
+/* float32 or bfloat16 factors with float32 sums, or int8 with int32. `*product` can be freed whatever the outcome. */
 pali_status pali__onednn_peak_create(struct pali__onednn_peak *product, pali_dtype dtype, int64_t m, int64_t n,
                                      int64_t k);
 pali_status pali__onednn_peak_run(struct pali__onednn_peak *product, int n_threads);

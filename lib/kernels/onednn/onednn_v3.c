@@ -19,18 +19,19 @@ static dnnl_status_t describe(dnnl_memory_desc_t *descriptor, void **memory, dnn
     return status;
 }
 
-dnnl_status_t pali__onednn_bf16_make(struct pali__onednn_bf16 *product, dnnl_engine_t engine)
+dnnl_status_t pali__onednn_matmul_make(struct pali__onednn_matmul *matmul, dnnl_engine_t engine,
+                                       dnnl_data_type_t factors, dnnl_data_type_t sums, int64_t b_stride)
 {
-    int64_t m = product->m, n = product->n, k = product->k;
+    int64_t m = matmul->m, n = matmul->n, k = matmul->k;
     dnnl_memory_desc_t a = NULL, b = NULL, c = NULL;
     dnnl_primitive_desc_t descriptor = NULL;
     dnnl_primitive_t primitive = NULL;
 
-    dnnl_status_t status = describe(&a, &product->a, engine, dnnl_bf16, m, k, k, 1);
+    dnnl_status_t status = describe(&a, &matmul->a, engine, factors, m, k, k, 1);
     if (status == dnnl_success)
-        status = describe(&b, &product->b, engine, dnnl_bf16, k, n, 1, k);
+        status = describe(&b, &matmul->b, engine, factors, k, n, 1, b_stride);
     if (status == dnnl_success)
-        status = describe(&c, &product->c, engine, dnnl_f32, m, n, n, 1);
+        status = describe(&c, &matmul->c, engine, sums, m, n, n, 1);
     if (status == dnnl_success)
         status = dnnl_matmul_primitive_desc_create(&descriptor, engine, a, b, NULL, c, NULL);
     if (status == dnnl_success)
@@ -43,7 +44,7 @@ dnnl_status_t pali__onednn_bf16_make(struct pali__onednn_bf16 *product, dnnl_eng
         dnnl_memory_desc_destroy(b);
     if (c != NULL)
         dnnl_memory_desc_destroy(c);
-    product->primitive = primitive;
+    matmul->primitive = primitive;
     return status;
 }
 
@@ -60,7 +61,8 @@ static dnnl_status_t allocate(void **memory, dnnl_engine_t engine, dnnl_data_typ
     return status;
 }
 
-dnnl_status_t pali__onednn_peak_make(struct pali__onednn_peak *product, dnnl_engine_t engine, dnnl_data_type_t type)
+dnnl_status_t pali__onednn_peak_make(struct pali__onednn_peak *product, dnnl_engine_t engine, dnnl_data_type_t factors,
+                                     dnnl_data_type_t sums)
 {
     int64_t m = product->m, n = product->n, k = product->k;
     dnnl_memory_desc_t a = NULL, b = NULL, c = NULL;
@@ -68,11 +70,11 @@ dnnl_status_t pali__onednn_peak_make(struct pali__onednn_peak *product, dnnl_eng
     dnnl_primitive_t primitive = NULL;
     dnnl_memory_t weights = NULL;
 
-    dnnl_status_t status = allocate(&product->a, engine, type, m, k, &a, dnnl_ab);
+    dnnl_status_t status = allocate(&product->a, engine, factors, m, k, &a, dnnl_ab);
     if (status == dnnl_success)
-        status = allocate(&product->b, engine, type, k, n, &b, dnnl_format_tag_any);
+        status = allocate(&product->b, engine, factors, k, n, &b, dnnl_format_tag_any);
     if (status == dnnl_success)
-        status = allocate(&product->c, engine, dnnl_f32, m, n, &c, dnnl_ab);
+        status = allocate(&product->c, engine, sums, m, n, &c, dnnl_ab);
     if (status == dnnl_success)
         status = dnnl_matmul_primitive_desc_create(&descriptor, engine, a, b, NULL, c, NULL);
     if (status == dnnl_success)

@@ -127,40 +127,21 @@ void pali__product_avx2(float *c, int64_t c_stride, const float *a, int64_t a_st
     }
 }
 
-/* Eight rows of eight: pairs, then fours, then halves change places. */
-static void transpose8(float *y, int64_t y_stride, const float *x, int64_t x_stride)
-{
-    __m256 rows[LANES], pairs[LANES], fours[LANES];
-#pragma GCC unroll 8
-    for (int i = 0; i < LANES; i++)
-        rows[i] = _mm256_loadu_ps(x + i * x_stride);
-#pragma GCC unroll 8
-    for (int i = 0; i < LANES; i += 2) {
-        pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
-        pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < LANES; i += 4) {
-#pragma GCC unroll 8
-        for (int half = 0; half < 2; half++) {
-            fours[i + 2 * half] = _mm256_shuffle_ps(pairs[i + half], pairs[i + half + 2], 0x44);
-            fours[i + 2 * half + 1] = _mm256_shuffle_ps(pairs[i + half], pairs[i + half + 2], 0xee);
-        }
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < 4; i++) {
-        _mm256_storeu_ps(y + i * y_stride, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20));
-        _mm256_storeu_ps(y + (i + 4) * y_stride, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31));
-    }
-}
-
 void pali__transpose_avx2(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t n_rows,
                           int64_t n_columns)
 {
     int64_t whole_rows = n_rows / LANES * LANES, whole_columns = n_columns / LANES * LANES;
     for (int64_t i = 0; i < whole_rows; i += LANES) {
-        for (int64_t j = 0; j < whole_columns; j += LANES)
-            transpose8(y + j * y_stride + i, y_stride, x + i * x_stride + j, x_stride);
+        for (int64_t j = 0; j < whole_columns; j += LANES) {
+            __m256 rows[LANES];
+#pragma GCC unroll 8
+            for (int r = 0; r < LANES; r++)
+                rows[r] = _mm256_loadu_ps(x + (i + r) * x_stride + j);
+            transpose8(rows);
+#pragma GCC unroll 8
+            for (int r = 0; r < LANES; r++)
+                _mm256_storeu_ps(y + (j + r) * y_stride + i, rows[r]);
+        }
     }
     pali__transpose_c(y + whole_columns * y_stride, y_stride, x + whole_columns, x_stride, whole_rows,
                       n_columns - whole_columns);

@@ -43,6 +43,30 @@ static inline float largest_lane(__m256 x)
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
+/* Eight rows of eight lanes become columns: pairs, then fours, then halves change places. */
+static inline __attribute__((always_inline)) void transpose8(__m256 rows[8])
+{
+    __m256 pairs[8], fours[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i += 2) {
+        pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+        pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i += 4) {
+#pragma GCC unroll 8
+        for (int half = 0; half < 2; half++) {
+            fours[i + 2 * half] = _mm256_shuffle_ps(pairs[i + half], pairs[i + half + 2], 0x44);
+            fours[i + 2 * half + 1] = _mm256_shuffle_ps(pairs[i + half], pairs[i + half + 2], 0xee);
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 4; i++) {
+        rows[i] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20);
+        rows[i + 4] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31);
+    }
+}
+
 /* exp(x) to 1.5 ulp for x in [-87.33, 88.3]; below that 0, above that infinity; NaN stays NaN. x = n·ln 2 + r with ln 2
  * in two parts, then a polynomial for exp(r), |r| ≤ ln 2 / 2 (the coefficients of Cephes' expf). */
 static inline __m256 exp8(__m256 x)
