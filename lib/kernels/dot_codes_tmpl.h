@@ -3,13 +3,13 @@
  * Products of a few rows of rounded inputs with a quantized matrix, for any instruction set. Before it is included,
  * these are defined:
  *   vector, LANES            a register of floats, and how many it holds
- *   vector_zero(), vector_set(f), vector_load(x), vector_store(x, a), vector_multiply(a, b),
+ *   vector_zero(), vector_set(f), vector_load(x), vector_store(x, a), vector_add(a, b), vector_multiply(a, b),
  *   vector_multiply_add(a, b, sum), vector_subtract_product(a, b, sum), vector_sum(a)
  *   vector_spread(f, count)  f[0]…f[count-1], each in as many neighbouring lanes as the others; f[3] may be read
  *   integers, WIDE_LANES     a register of int16 or int32, and how many int16 it holds
  *   integers_zero(), integers_load(x), integers_to_float(a)
  *   integers_dot(a, b, sum)  to each int32 of sum, a product of int16 neighbours
- *   widen_scales_bf16, widen_scales_f16
+ *   vector_from_bf16(x), vector_from_f16(x), vector_from_int8(x): of LANES values
  * and for each code, unpack: what turns the next bytes of a row into n_planes registers of int16.
  *
  * A block of 128 inputs is summed in int32, segment by segment: 128 · 255 · 32767 < 2³¹. The codes' offsets and the zero
@@ -35,47 +35,62 @@ enum {
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8") /* sums live in registers only if their indices are constants */
 
-/* The address may lie behind the end of the weights: nothing is read through it. */
-INLINE void prefetch(const void *address)
+/* What lies so many bytes ahead, perhaps behind the end of the weights: nothing is read through that address. */
+INLINE void prefetch(const unsigned char *codes, int ahead)
 {
-    __builtin_prefetch(address);
+    __builtin_prefetch((const void *)((uintptr_t)codes + (uintptr_t)ahead));
 }
 
-/* The scales of the weights of segments first…first+n-1 of a row, in float32, and zeros up to whole vectors. */
-INLINE void segment_scales(float *out, const struct pali__quantized *w, int64_t row, int64_t first, int64_t n,
-                           int64_t per_group)
+/* Scales at…at+count-1 in float32, count ≤ LANES, and zeros in the other lanes. */
+INLINE vector load_scales(const struct pali__quantized *w, int64_t at, int64_t count)
 {
-    int64_t group = first / per_group, last = (first + n - 1) / per_group;
-    int64_t n_groups = (last < w->n_groups ? last + 1 : w->n_groups) - group, at = row * w->n_groups + group;
     const float *f32 = w->scales;
     const uint16_t *u16 = w->scales;
-    float groups[FACTORS_MAX], *values = per_group == 1 ? out : groups;
-    if (w->scale_dtype == PALI_FLOAT32)
-        memcpy(values, f32 + at, (size_t)n_groups * sizeof *values);
-    else if (w->scale_dtype == PALI_BFLOAT16)
-        widen_scales_bf16(values, u16 + at, n_groups);
-    else
-        widen_scales_f16(values, u16 + at, n_groups);
-    if (per_group > 1 && n_groups == 1) {
-        for (int64_t s = 0; s < n; s++)
-            out[s] = values[0];
-    } else if (per_group > 1) {
-        for (int64_t s = 0; s < n; s++)
-            out[s] = values[(first + s) / per_group - group];
+    float few_f32[LANES] = {0};
+    uint16_t few_u16[LANES] = {0};
+    if (w->scale_dtype == PALI_FLOAT32) {
+        if (count < LANES)
+            f32 = memcpy(few_f32, f32 + at, (size_t)count * sizeof *f32), at = 0;
+        return vector_load(f32 + at);
     }
-    for (int64_t s = per_group > 1 ? n : n_groups; s < (n + LANES - 1) / LANES * LANES; s++)
-        out[s] = 0;
+    if (count < LANES)
+        u16 = memcpy(few_u16, u16 + at, (size_t)count * sizeof *u16), at = 0;
+    return w->scale_dtype == PALI_BFLOAT16 ? vector_from_bf16(u16 + at) : vector_from_f16(u16 + at);
 }
 
-/* What is taken off the codes of those segments. There are zero points. */
-INLINE void segment_zeros(float *out, const struct pali__quantized *w, int64_t row, int64_t first, int64_t n,
-                          int64_t per_group, int offset)
+/* The same of the zero points. */
+INLINE vector load_zeros(const struct pali__quantized *w, int64_t at, int64_t count)
 {
-    const int8_t *zero_points = w->zero_points + row * w->n_groups;
-    for (int64_t s = 0; s < (n + LANES - 1) / LANES * LANES; s++)
-        out[s] = 0;
-    for (int64_t s = 0; s < n && (first + s) / per_group < w->n_groups; s++)
-        out[s] = (float)(zero_points[(first + s) / per_group] + offset);
+    const int8_t *zeros = w->zero_points + at;
+    int8_t few[LANES] = {0};
+    if (count < LANES)
+        zeros = memcpy(few, zeros, (size_t)count);
+    return vector_from_int8(zeros);
+}
+
+/* Scales and zero points of segments first…first+LANES-1 of a row of the weights, of which count are real, where a
+ * group is `per_group` of them. */
+INLINE void load_segments(vector *scale, vector *zero, const struct pali__quantized *w, int64_t row, int64_t first,
+                          int64_t count, int64_t per_group)
+{
+    int64_t at = row * w->n_groups, left = w->n_groups - first;
+    float scales[LANES] = {0}, zeros[LANES] = {0};
+    if (per_group == 1) {
+        count = count < LANES ? count : LANES;
+        count = count < left ? count : left;
+        *scale = load_scales(w, at + first, count);
+        *zero = w->zero_points != NULL ? load_zeros(w, at + first, count) : vector_zero();
+        return;
+    }
+    for (int64_t s = 0; s < LANES && s < count; s++) {
+        int64_t group = at + (first + s) / per_group;
+        float lanes[LANES];
+        vector_store(lanes, load_scales(w, group, 1));
+        scales[s] = lanes[0];
+        zeros[s] = w->zero_points != NULL ? (float)w->zero_points[group] : 0;
+    }
+    *scale = vector_load(scales);
+    *zero = vector_load(zeros);
 }
 
 /* For segments first…first+n-1 of row `row` of the weights: factors[r] = scales of the weights · scales of row r of x,
@@ -83,58 +98,78 @@ INLINE void segment_zeros(float *out, const struct pali__quantized *w, int64_t r
 INLINE void prepare_factors(vector *sums, float (*factors)[FACTORS_MAX], const struct pali__rounded *x, const int n_x,
                             const struct pali__quantized *w, int64_t row, int64_t first, int64_t n, const int offset)
 {
-    int64_t per_group = w->n_groups <= 1 ? INT64_MAX / 2 : w->group_size / x->segment;
-    float scales[FACTORS_MAX], zeros[FACTORS_MAX];
-    bool has_zeros = w->zero_points != NULL;
-    segment_scales(scales, w, row, first, n, per_group);
-    if (has_zeros)
-        segment_zeros(zeros, w, row, first, n, per_group, offset);
+    int64_t per_group = w->n_groups <= 1 ? 0 : w->group_size / x->segment;
+    vector scale = vector_zero(), zero = vector_zero();
+    bool takes_off = offset != 0 || w->zero_points != NULL;
+    if (per_group == 0) { /* one scale for all */
+        float lanes[LANES];
+        vector_store(lanes, load_scales(w, row, 1));
+        scale = vector_set(lanes[0]);
+        zero = vector_set(w->zero_points != NULL ? (float)w->zero_points[row] : 0);
+    }
     for (int64_t s = 0; s < n; s += LANES) {
-        vector weights = vector_load(scales + s);
-        vector zero = has_zeros ? vector_load(zeros + s) : vector_set((float)offset);
+        if (per_group > 0)
+            load_segments(&scale, &zero, w, row, first + s, n - s, per_group);
+        vector off = vector_add(zero, vector_set((float)(offset)));
         UNROLL
         for (int r = 0; r < n_x; r++) {
             int64_t at = r * x->scales_stride + first + s;
-            vector factor = vector_multiply(weights, vector_load(x->scales + at));
+            vector factor = vector_multiply(scale, vector_load(x->scales + at));
             vector_store(factors[r] + s, factor);
-            if (offset != 0 || has_zeros)
-                sums[r] = vector_subtract_product(factor, vector_multiply(vector_load(x->sums + at), zero), sums[r]);
+            if (takes_off)
+                sums[r] = vector_subtract_product(factor, vector_multiply(vector_load(x->sums + at), off), sums[r]);
         }
     }
 }
 
 /* Defines the kernel `name` for codes of `bits` bits that are `offset` above the integers they stand for.
- *   block: sums[r] += factors · Σ codes·x of a block, segment by segment; n_x and segment are constants
- *   rows:  all rows of the weights */
+ *   blocks: sums[r] += factors · Σ codes·x of whole blocks, segment by segment; n_x and segment are constants
+ *   rows:   all rows of the weights */
 #define DEFINE_DOT_CODES(name, unpack, n_planes, bits, offset)                                                         \
-    INLINE void name##_block(vector *sums, float (*factors)[FACTORS_MAX], int64_t first_factor, const int16_t *x,      \
-                             int64_t x_stride, const int n_x, const unsigned char *codes, const int segment)           \
+    INLINE void name##_blocks(vector *sums, float (*factors)[FACTORS_MAX], int64_t at, const int16_t *x,               \
+                              int64_t x_stride, const int n_x, const unsigned char *codes, int64_t n_blocks,           \
+                              const int segment)                                                                       \
     {                                                                                                                  \
         const int chunk = (n_planes) * WIDE_LANES, n_chunks = segment > chunk ? segment / chunk : 1;                   \
+        vector totals[ROWS_MAX];                                                                                       \
         UNROLL                                                                                                         \
-        for (int first = 0; first < BLOCK; first += n_chunks * chunk) {                                                \
-            integers parts[ROWS_MAX];                                                                                  \
+        for (int r = 0; r < n_x; r++)                                                                                  \
+            totals[r] = sums[r];                                                                                       \
+        for (; n_blocks > 0; n_blocks--) {                                                                             \
             UNROLL                                                                                                     \
-            for (int r = 0; r < n_x; r++)                                                                              \
-                parts[r] = integers_zero();                                                                            \
+            for (int line = 0; line < BLOCK * (bits) / 8; line += LINE_SIZE)                                           \
+                prefetch(codes, line + CODES_AHEAD);                                                                   \
             UNROLL                                                                                                     \
-            for (int k = first; k < first + n_chunks * chunk; k += chunk) {                                            \
-                integers planes[n_planes];                                                                             \
-                unpack(planes, codes + k * (bits) / 8);                                                                \
+            for (int first = 0; first < BLOCK; first += n_chunks * chunk) {                                            \
+                integers parts[ROWS_MAX];                                                                              \
                 UNROLL                                                                                                 \
-                for (int p = 0; p < (n_planes); p++) {                                                                 \
+                for (int r = 0; r < n_x; r++)                                                                          \
+                    parts[r] = integers_zero();                                                                        \
+                UNROLL                                                                                                 \
+                for (int k = first; k < first + n_chunks * chunk; k += chunk) {                                        \
+                    integers planes[n_planes];                                                                         \
+                    unpack(planes, codes + k * (bits) / 8);                                                            \
                     UNROLL                                                                                             \
-                    for (int r = 0; r < n_x; r++)                                                                      \
-                        parts[r] = integers_dot(planes[p], integers_load(x + r * x_stride + k + p * WIDE_LANES),       \
-                                                parts[r]);                                                             \
+                    for (int p = 0; p < (n_planes); p++) {                                                             \
+                        UNROLL                                                                                         \
+                        for (int r = 0; r < n_x; r++)                                                                  \
+                            parts[r] = integers_dot(planes[p], integers_load(x + r * x_stride + k + p * WIDE_LANES),   \
+                                                    parts[r]);                                                         \
+                    }                                                                                                  \
                 }                                                                                                      \
+                UNROLL                                                                                                 \
+                for (int r = 0; r < n_x; r++)                                                                          \
+                    totals[r] = vector_multiply_add(vector_spread(factors[r] + at + first / segment,                   \
+                                                                  chunk > segment ? chunk / segment : 1),              \
+                                                    integers_to_float(parts[r]), totals[r]);                           \
             }                                                                                                          \
-            UNROLL                                                                                                     \
-            for (int r = 0; r < n_x; r++)                                                                              \
-                sums[r] = vector_multiply_add(                                                                         \
-                    vector_spread(factors[r] + first_factor + first / segment, chunk > segment ? chunk / segment : 1), \
-                    integers_to_float(parts[r]), sums[r]);                                                             \
+            codes += BLOCK * (bits) / 8;                                                                               \
+            x += BLOCK;                                                                                                \
+            at += BLOCK / segment;                                                                                     \
         }                                                                                                              \
+        UNROLL                                                                                                         \
+        for (int r = 0; r < n_x; r++)                                                                                  \
+            sums[r] = totals[r];                                                                                       \
     }                                                                                                                  \
                                                                                                                        \
     INLINE void name##_rows(float *y, int64_t y_stride, const struct pali__rounded *x, const int n_x,                  \
@@ -154,18 +189,13 @@ INLINE void prepare_factors(vector *sums, float (*factors)[FACTORS_MAX], const s
             for (int64_t first = 0; first < n_blocks; first += PIECE_BLOCKS) {                                         \
                 int64_t end = first + PIECE_BLOCKS < n_blocks ? first + PIECE_BLOCKS : n_blocks;                       \
                 prepare_factors(sums, factors, x, n_x, w, j, first * per_block, (end - first) * per_block, offset);    \
-                for (int64_t b = first; b < end && b < n_whole; b++) {                                                 \
-                    const unsigned char *at = row + b * BLOCK_BYTES;                                                   \
-                    for (int line = 0; line < BLOCK_BYTES; line += LINE_SIZE)                                          \
-                        prefetch(at + line + CODES_AHEAD);                                                             \
-                    name##_block(sums, factors, (b - first) * per_block, x->values + b * BLOCK, x_stride, n_x, at,     \
-                                 segment);                                                                             \
-                }                                                                                                      \
+                name##_blocks(sums, factors, 0, x->values + first * BLOCK, x_stride, n_x, row + first * BLOCK_BYTES,    \
+                              (end < n_whole ? end : n_whole) - first, segment);                                       \
                 if (end > n_whole) { /* inputs behind the last are 0 */                                                \
                     unsigned char last[BLOCK_BYTES] = {0};                                                             \
                     memcpy(last, row + n_whole * BLOCK_BYTES, (size_t)(((n - n_whole * BLOCK) * (bits) + 7) / 8));     \
-                    name##_block(sums, factors, (n_whole - first) * per_block, x->values + n_whole * BLOCK, x_stride,  \
-                                 n_x, last, segment);                                                                  \
+                    name##_blocks(sums, factors, (n_whole - first) * per_block, x->values + n_whole * BLOCK, x_stride, \
+                                  n_x, last, 1, segment);                                                              \
                 }                                                                                                      \
             }                                                                                                          \
             UNROLL                                                                                                     \

@@ -11,6 +11,7 @@ typedef float32x4_t vector;
 #define vector_set vdupq_n_f32
 #define vector_load vld1q_f32
 #define vector_store vst1q_f32
+#define vector_add vaddq_f32
 #define vector_multiply vmulq_f32
 #define vector_multiply_add(a, b, sum) vfmaq_f32(sum, a, b)
 #define vector_subtract_product(a, b, sum) vfmsq_f32(sum, a, b)
@@ -29,8 +30,15 @@ static inline __attribute__((always_inline)) int16x8_t dot_halves(int16x8_t a, i
     return vreinterpretq_s16_s32(vmlal_high_s16(low, a, b));
 }
 
-#define widen_scales_bf16 pali__widen_bf16_c
-#define widen_scales_f16 pali__widen_f16_c
+#define vector_from_bf16(x) vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(x), 16))
+#define vector_from_f16(x) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(x)))
+#define vector_from_int8 four_int8
+
+static inline __attribute__((always_inline)) float32x4_t four_int8(const int8_t *x)
+{
+    int32_t four[4] = {x[0], x[1], x[2], x[3]};
+    return vcvtq_f32_s32(vld1q_s32(four));
+}
 
 #include "kernels/dot_codes_tmpl.h"
 

@@ -12,6 +12,7 @@ typedef __m256 vector;
 #define vector_set _mm256_set1_ps
 #define vector_load _mm256_loadu_ps
 #define vector_store _mm256_storeu_ps
+#define vector_add _mm256_add_ps
 #define vector_multiply _mm256_mul_ps
 #define vector_multiply_add _mm256_fmadd_ps
 #define vector_subtract_product _mm256_fnmadd_ps
@@ -23,8 +24,11 @@ typedef __m256i integers;
 #define integers_to_float _mm256_cvtepi32_ps
 #define integers_dot(a, b, sum) _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
 
-#define widen_scales_bf16 pali__widen_bf16_avx2
-#define widen_scales_f16 pali__widen_f16_avx2
+#define vector_from_bf16(x) _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_128(x)), 16))
+#define vector_from_f16(x) _mm256_cvtph_ps(load_128(x))
+#define vector_from_int8(x) _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(load_64(x)))
+#define load_128(x) _mm_loadu_si128((const __m128i *)(const void *)(x))
+#define load_64(x) _mm_loadl_epi64((const __m128i *)(const void *)(x))
 
 #define vector_spread spread
 
@@ -33,7 +37,7 @@ static inline __attribute__((always_inline)) __m256 spread(const float *f, const
 {
     if (count == 1)
         return _mm256_broadcast_ss(f);
-    __m128 two = _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(const void *)f));
+    __m128 two = _mm_castsi128_ps(load_64(f));
     return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(two), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
 }
 
@@ -41,14 +45,14 @@ static inline __attribute__((always_inline)) __m256 spread(const float *f, const
 
 INLINE void unpack_int8(__m256i *planes, const unsigned char *codes)
 {
-    planes[0] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)codes));
-    planes[1] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(codes + 16)));
+    planes[0] = _mm256_cvtepi8_epi16(load_128(codes));
+    planes[1] = _mm256_cvtepi8_epi16(load_128(codes + 16));
 }
 
 INLINE void unpack_packed8(__m256i *planes, const unsigned char *codes)
 {
-    planes[0] = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)codes));
-    planes[1] = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(codes + 16)));
+    planes[0] = _mm256_cvtepu8_epi16(load_128(codes));
+    planes[1] = _mm256_cvtepu8_epi16(load_128(codes + 16));
 }
 
 INLINE void unpack_packed4(__m256i *planes, const unsigned char *codes)
@@ -82,7 +86,7 @@ void pali__dequantize_int8_avx2(float *y, const void *codes, int64_t first, int6
     const unsigned char *in = (const unsigned char *)codes + first;
     int64_t k = 0;
     for (; k + LANES <= n; k += LANES)
-        store_weights(y + k, _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(in + k))),
+        store_weights(y + k, _mm256_cvtepi8_epi32(load_64(in + k)),
                       _mm256_set1_ps(scale), _mm256_set1_epi32(zero));
     pali__dequantize_int8_c(y + k, codes, first + k, n - k, scale, zero);
 }
@@ -92,7 +96,7 @@ void pali__dequantize_packed8_avx2(float *y, const void *codes, int64_t first, i
     const unsigned char *in = (const unsigned char *)codes + first;
     int64_t k = 0;
     for (; k + LANES <= n; k += LANES)
-        store_weights(y + k, _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(in + k))),
+        store_weights(y + k, _mm256_cvtepu8_epi32(load_64(in + k)),
                       _mm256_set1_ps(scale), _mm256_set1_epi32(zero));
     pali__dequantize_packed8_c(y + k, codes, first + k, n - k, scale, zero);
 }

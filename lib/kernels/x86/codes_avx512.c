@@ -11,6 +11,7 @@ typedef __m512 vector;
 #define vector_set _mm512_set1_ps
 #define vector_load _mm512_loadu_ps
 #define vector_store _mm512_storeu_ps
+#define vector_add _mm512_add_ps
 #define vector_multiply _mm512_mul_ps
 #define vector_multiply_add _mm512_fmadd_ps
 #define vector_subtract_product _mm512_fnmadd_ps
@@ -22,8 +23,10 @@ typedef __m512i integers;
 #define integers_to_float _mm512_cvtepi32_ps
 #define integers_dot(a, b, sum) _mm512_add_epi32(sum, _mm512_madd_epi16(a, b))
 
-#define widen_scales_bf16 pali__widen_bf16_avx512
-#define widen_scales_f16 pali__widen_f16_avx512
+#define vector_from_bf16(x) _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_256(x)), 16))
+#define vector_from_f16(x) _mm512_cvtph_ps(load_256(x))
+#define vector_from_int8(x) _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(x))))
+#define load_256(x) _mm256_loadu_si256((const __m256i *)(const void *)(x))
 
 #define vector_spread spread
 
@@ -42,12 +45,12 @@ static inline __attribute__((always_inline)) __m512 spread(const float *f, const
 
 INLINE void unpack_int8(__m512i *planes, const unsigned char *codes)
 {
-    planes[0] = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)codes));
+    planes[0] = _mm512_cvtepi8_epi16(load_256(codes));
 }
 
 INLINE void unpack_packed8(__m512i *planes, const unsigned char *codes)
 {
-    planes[0] = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)codes));
+    planes[0] = _mm512_cvtepu8_epi16(load_256(codes));
 }
 
 INLINE void unpack_packed4(__m512i *planes, const unsigned char *codes)
