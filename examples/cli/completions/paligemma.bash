@@ -125,6 +125,7 @@ _paligemma()
         "info -m" | "info --model") kind=directory ;;
         "info --dtype") words="float32 bfloat16" ;;
         "info --threads") kind=other ;;
+        "info --tokens") kind=other ;;
         "mask -m" | "mask --model") kind=directory ;;
         "mask -p" | "mask --prompt") kind=other ;;
         "mask --suffix") kind=other ;;
@@ -160,20 +161,21 @@ _paligemma()
         "quantize --scheme") kind=other ;;
         "quantize --group-size") kind=other ;;
         "quantize --parts") kind=other ;;
+        "quantize --calibrate") kind=file ;;
         "quantize --max-shard-size") kind=other ;;
         "quantize --threads") kind=other ;;
         *)
             case ${COMP_WORDS[1]} in
             generate)
-                words="-m --model --dtype --threads --copy-weights --json -i --image -p --prompt --messages --max-new-tokens --min-new-tokens --eos-token-id --stop --temperature --top-k --top-p --min-p --typical-p --seed --repetition-penalty --presence-penalty --frequency-penalty --no-repeat-ngram-size --logit-bias --bad-words --force-words --num-beams --length-penalty --early-stopping --num-return-sequences --best-of --logprobs --top-logprobs --constrain --choices --labels --allow-empty --prompt-lookup-num-tokens --adapter --draw --detections --vae --scale --cache --cache-dtype --load-cache --save-cache -h --help"
+                words="-m --model --dtype --threads --copy-weights --int8-head --no-int8-head --ignore-memory --json -i --image -p --prompt --messages --max-new-tokens --min-new-tokens --eos-token-id --stop --temperature --top-k --top-p --min-p --typical-p --seed --repetition-penalty --presence-penalty --frequency-penalty --no-repeat-ngram-size --logit-bias --bad-words --force-words --num-beams --length-penalty --early-stopping --num-return-sequences --best-of --logprobs --top-logprobs --constrain --choices --labels --allow-empty --prompt-lookup-num-tokens --adapter --draw --detections --vae --scale --cache --cache-dtype --load-cache --save-cache -h --help"
                 kind=other
                 ;;
             batch)
-                words="-m --model --dtype --threads --copy-weights --json --batch-size --max-new-tokens --cache --cache-dtype -h --help"
+                words="-m --model --dtype --threads --copy-weights --int8-head --no-int8-head --ignore-memory --json --batch-size --max-new-tokens --cache --cache-dtype -h --help"
                 kind=file
                 ;;
             score)
-                words="-m --model --dtype --threads --copy-weights --json -i --image -p --prompt --suffix --adapter --by-mean --without-eos -h --help"
+                words="-m --model --dtype --threads --copy-weights --int8-head --no-int8-head --ignore-memory --json -i --image -p --prompt --suffix --adapter --by-mean --without-eos -h --help"
                 kind=other
                 ;;
             process)
@@ -181,15 +183,15 @@ _paligemma()
                 kind=other
                 ;;
             forward)
-                words="-m --model --dtype --threads --copy-weights --json --inputs -o --output --features --prefix-length --logits-to-keep --logits-index --output-hidden-states --output-vision-hidden-states --output-attentions --attention-layers --attention-heads --load-cache --save-cache --cache-position --adapter --image-states-divided -h --help"
+                words="-m --model --dtype --threads --copy-weights --int8-head --no-int8-head --ignore-memory --json --inputs -o --output --features --prefix-length --logits-to-keep --logits-index --output-hidden-states --output-vision-hidden-states --output-attentions --attention-layers --attention-heads --load-cache --save-cache --cache-position --adapter --image-states-divided -h --help"
                 kind=other
                 ;;
             tokenize)
-                words="-m --model --dtype --threads --copy-weights --json --decode --keep-special -h --help"
+                words="-m --model --dtype --threads --copy-weights --int8-head --no-int8-head --ignore-memory --json --decode --keep-special -h --help"
                 kind=other
                 ;;
             bench)
-                words="-m --model --dtype --threads --copy-weights --json --image-size --prompt-tokens --new-tokens --rows --runs -h --help"
+                words="-m --model --dtype --threads --copy-weights --int8-head --no-int8-head --ignore-memory --json --image-size --prompt-tokens --new-tokens --rows --runs -h --help"
                 kind=other
                 ;;
             detections)
@@ -197,7 +199,7 @@ _paligemma()
                 kind=other
                 ;;
             embed)
-                words="-m --model --dtype --threads --copy-weights --json -i --image --query -o --output --pooling --normalize --adapter --skip-projection --score -h --help"
+                words="-m --model --dtype --threads --copy-weights --int8-head --no-int8-head --ignore-memory --json -i --image --query -o --output --pooling --normalize --adapter --skip-projection --score -h --help"
                 kind=other
                 ;;
             chat-template)
@@ -205,7 +207,7 @@ _paligemma()
                 kind=other
                 ;;
             info)
-                words="-m --model --dtype --threads --copy-weights --json --tensors -h --help"
+                words="-m --model --dtype --threads --copy-weights --int8-head --no-int8-head --ignore-memory --json --tensors --tokens -h --help"
                 kind=directory
                 ;;
             mask)
@@ -213,7 +215,7 @@ _paligemma()
                 kind=other
                 ;;
             attend)
-                words="-m --model --dtype --threads --copy-weights --json -i --image -p --prompt -o --output --token --each --max-new-tokens --layers --heads --image-index --opacity -h --help"
+                words="-m --model --dtype --threads --copy-weights --int8-head --no-int8-head --ignore-memory --json -i --image -p --prompt -o --output --token --each --max-new-tokens --layers --heads --image-index --opacity -h --help"
                 kind=other
                 ;;
             explain)
@@ -229,7 +231,7 @@ _paligemma()
                 kind=directory
                 ;;
             quantize)
-                words="--scheme --group-size --zero-points --parts --largest-value-scales --max-shard-size --threads --json -h --help"
+                words="--scheme --group-size --zero-points --parts --largest-value-scales --calibrate --max-shard-size --threads --json -h --help"
                 kind=directory
                 ;;
             esac
