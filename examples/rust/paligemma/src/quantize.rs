@@ -178,7 +178,8 @@ impl<'a> Quantize<'a> {
             ..Default::default()
         };
         // SAFETY: all arguments live for the call; the hooks are used by nobody else meanwhile.
-        let outcome = check(|error| unsafe { sys::pali_quantize(from.as_ptr(), to.as_ptr(), &options, error) });
+        let outcome =
+            check(|error| unsafe { sys::pali_quantize(from.as_ptr(), to.as_ptr(), &options, error) });
         self.hooks.resume_panic();
         outcome
     }

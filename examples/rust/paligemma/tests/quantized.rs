@@ -78,7 +78,12 @@ fn int4_with_options() {
 fn wrong_options() {
     let to = fresh("wrong");
     let int4 = || Quantize::new().scheme(QuantizationScheme::Int4WeightOnly);
-    for wrong in [int4().group_size(0), int4().group_size(7), Quantize::new().parts([]), Quantize::new().max_shard_size(0)] {
+    for wrong in [
+        int4().group_size(0),
+        int4().group_size(7),
+        Quantize::new().parts([]),
+        Quantize::new().max_shard_size(0),
+    ] {
         assert!(matches!(wrong.run(source(TINY), &to), Err(Error::Argument(_))));
     }
     assert!(!to.exists());
