@@ -17,7 +17,7 @@ type CacheOptions struct {
 	Capacity int    // tokens per row to make room for at once; 0: grow as needed
 	Fixed    bool   // never grow past Capacity, but fail with ErrLimit
 	Sliding  bool   // layers with a window keep only what it can still reach
-	DType    DType  // of keys and values, Float32 or BFloat16; 0: Float32
+	DType    DType  // of keys and values, Float32, BFloat16 or Int8; 0: Float32
 	Prefix   *Cache // every row continues this cache's only row without copying it; it is frozen as long as that lasts
 }
 

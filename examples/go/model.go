@@ -19,9 +19,13 @@ type ModelOptions struct {
 	// Weights are read into memory of huge pages instead of being used in the mapped file: as much memory as the checkpoint
 	// again, a longer load, and decoding some per cent faster.
 	CopyWeights bool
-	Threads     int                                  // of a call that names none; 0: OpenMP's own number
-	Adapters    []AdapterMerge                       // LoRA adapters to add to the weights while loading
-	OnProgress  func(stage string, fraction float64) // stage is "load"
+	// The head is quantized to int8 while loading, with a scale for each token, or stays as it is; nil: it is for a quantized
+	// checkpoint whose head is not.
+	Int8Head     *bool
+	IgnoreMemory bool                                 // load even if the machine has less memory than the model needs
+	Threads      int                                  // of a call that names none; 0: OpenMP's own number
+	Adapters     []AdapterMerge                       // LoRA adapters to add to the weights while loading
+	OnProgress   func(stage string, fraction float64) // stage is "load"
 }
 
 // An AdapterMerge is a PEFT LoRA directory that is added to the weights.
@@ -45,20 +49,31 @@ func (f *frame) adapters(list []AdapterMerge) (**C.char, *C.double, C.size_t) {
 	return f.texts(paths), f.float64s(scales), C.size_t(len(list))
 }
 
+// c is what the library is given, without progress; nil means all defaults.
+func (o *ModelOptions) c(f *frame) *C.pali_model_options {
+	c := new(C.pali_model_options)
+	C.pali_model_options_init(c)
+	if o != nil {
+		c.dtype = C.pali_dtype(o.DType)
+		c.threads = clampInt32(o.Threads)
+		c.copy_weights = flag(o.CopyWeights)
+		c.ignore_memory = flag(o.IgnoreMemory)
+		if o.Int8Head != nil {
+			c.int8_head = 2*flag(*o.Int8Head) - 1
+		}
+		c.adapters, c.adapter_scales, c.n_adapters = f.adapters(o.Adapters)
+	}
+	return c
+}
+
 // LoadModel opens the checkpoint directory path (config.json and safetensors). Weights stay in the mapped files; only
 // those that cannot be used as they are get converted. options may be nil.
 func LoadModel(ctx context.Context, path string, options *ModelOptions) (*Model, error) {
 	f := new(frame)
 	defer f.end()
-	c, cpath := newCall(ctx, f), f.text(path)
-	o := new(C.pali_model_options)
-	C.pali_model_options_init(o)
+	c, cpath, o := newCall(ctx, f), f.text(path), options.c(f)
 	if options != nil {
 		c.progress = options.OnProgress
-		o.dtype = C.pali_dtype(options.DType)
-		o.threads = clampInt32(options.Threads)
-		o.copy_weights = flag(options.CopyWeights)
-		o.adapters, o.adapter_scales, o.n_adapters = f.adapters(options.Adapters)
 	}
 	var out *C.pali_model
 	var made *Model
@@ -165,11 +180,15 @@ func (a *Adapter) Rank() (int, error) {
 // A Machine is what this machine can do at the most: the limits that a model's speed is compared with.
 type Machine struct {
 	Threads              int
-	GEMMDType            DType  // of the factors of large products
+	GEMMDType            DType  // of the factors of large products with weights that are not quantized
 	InstructionSet       string // of the kernels, such as "avx2"
 	ReadBytesPerSecond   float64
 	VisionFLOPPerSecond  float64 // oneDNN on the products of the tower …
 	DecoderFLOPPerSecond float64 // … and of the decoder
+	VisionBytes          int64   // of the weights that one picture needs, as they lie in memory
+	DecoderBytes         int64   // of those that one token needs, the head's among them
+	VisionGEMMDType      DType   // as GEMMDType, of the tower's blocks: Int8 where inputs are rounded to it
+	DecoderGEMMDType     DType   // of the decoder's
 }
 
 // MeasureMachine measures for about a second, on the model's own shapes with prompts of nTokens.
@@ -193,5 +212,9 @@ func (m *Model) MeasureMachine(nTokens int) (Machine, error) {
 		ReadBytesPerSecond:   float64(machine.read_bytes_per_s),
 		VisionFLOPPerSecond:  float64(machine.vision_flops_per_s),
 		DecoderFLOPPerSecond: float64(machine.decoder_flops_per_s),
+		VisionBytes:          int64(machine.vision_bytes),
+		DecoderBytes:         int64(machine.decoder_bytes),
+		VisionGEMMDType:      DType(machine.vision_gemm_dtype),
+		DecoderGEMMDType:     DType(machine.decoder_gemm_dtype),
 	}, nil
 }

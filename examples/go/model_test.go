@@ -449,6 +449,10 @@ func TestMachine(t *testing.T) {
 	if machine.ReadBytesPerSecond <= 0 || machine.InstructionSet == "" || machine.Threads < 1 {
 		t.Errorf("%+v", machine)
 	}
+	if machine.VisionBytes <= 0 || machine.DecoderBytes <= 0 || machine.VisionGEMMDType != machine.GEMMDType ||
+		machine.DecoderGEMMDType != machine.GEMMDType { // nothing is quantized
+		t.Errorf("%+v", machine)
+	}
 }
 
 func TestChatTemplate(t *testing.T) {

@@ -395,6 +395,16 @@ inline std::string hub_path(const std::string &id, const std::string &revision =
     return detail::make_text(pali_hub_path, id.c_str(), revision.empty() ? nullptr : revision.c_str());
 }
 
+/** What memory a checkpoint will need, told without loading it: pali_model_forecast_memory. */
+inline pali_memory_forecast forecast_memory(const std::string &path, std::int64_t n_tokens,
+                                            const model_options &options = {})
+{
+    pali_memory_forecast forecast;
+    pali_memory_forecast_init(&forecast);
+    detail::call(pali_model_forecast_memory, &forecast, path.c_str(), &options, n_tokens);
+    return forecast;
+}
+
 /** pali_config, owned, or borrowed from a model. */
 class config {
 public:
@@ -609,6 +619,36 @@ public:
     using detail::outputs_base::tensors;
     void save(const std::string &path) const { detail::call(pali_outputs_save, get(), path.c_str()); }
 };
+
+/* ---- quantized checkpoints ---- */
+
+class quantize_options : public detail::progress_options<pali_quantize_options, pali_quantize_options_init> {
+public:
+    /** Inputs that the model is run on to see which weights matter. They are borrowed, and live through the call. */
+    void set_calibration(view<const inputs> on)
+    {
+        calibration_.clear();
+        for (const inputs &one : on)
+            calibration_.push_back(one.get());
+    }
+    const std::vector<const pali_inputs *> &calibration_inputs() const noexcept { return calibration_; }
+
+private:
+    std::vector<const pali_inputs *> calibration_;
+};
+
+/** Writes a checkpoint with weights of 8 or 4 bits: pali_quantize. */
+inline void quantize(const std::string &in, const std::string &out, const quantize_options &options = {})
+{
+    detail::bound_progress<quantize_options> bound(options);
+    if (!options.calibration_inputs().empty()) {
+        bound.c.calibration = options.calibration_inputs().data();
+        bound.c.n_calibration = options.calibration_inputs().size();
+    }
+    pali_error *failure = nullptr;
+    const pali_status status = pali_quantize(in.c_str(), out.c_str(), &bound.c, &failure);
+    detail::finish(status, failure, &bound);
+}
 
 /* ---- processor ---- */
 

@@ -44,13 +44,14 @@ from .generation_config import GenerationConfig, set_seed
 from .hub import hub_path
 from .image import Image
 from .inputs import Inputs
+from .loading import MemoryForecast, forecast_memory
 from .machine import Machine, measure_machine
 from .masks import MaskDecoder, box_pixels, crop_mask, paste_mask, rle_decode, rle_encode, rle_from_text, rle_to_text
 from .model import PaliGemmaForConditionalGeneration
 from .outputs import GenerateOutput, PaliGemmaCausalLMOutputWithPast, Timing, Token, TokenLogprob
 from .pipelines import ImageTextToTextPipeline, pipeline
 from .processor import PaliGemmaProcessor
-from .quantization import TorchAoConfig
+from .quantization import TorchAoConfig, quantize
 from .scores import Score, score
 from .streamers import BaseStreamer, TextIteratorStreamer, TextStreamer, TokenStream
 from .tokenizer import Tokenizer
@@ -90,6 +91,7 @@ __all__ = [
     "LimitError",
     "Machine",
     "MaskDecoder",
+    "MemoryForecast",
     "OutOfMemoryError",
     "PaliGemmaCausalLMOutputWithPast",
     "PaliGemmaConfig",
@@ -112,6 +114,7 @@ __all__ = [
     "crop_mask",
     "embed",
     "encode_detections",
+    "forecast_memory",
     "heat_map",
     "hub_path",
     "library_path",
@@ -120,6 +123,7 @@ __all__ = [
     "measure_machine",
     "paste_mask",
     "pipeline",
+    "quantize",
     "rle_decode",
     "rle_encode",
     "rle_from_text",

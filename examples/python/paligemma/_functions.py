@@ -29,8 +29,10 @@ from ._structs import (
     Machine,
     MaskOptions,
     MaskTextOptions,
+    MemoryForecast,
     ModelOptions,
     ProcessorOptions,
+    QuantizeOptions,
     SaveOptions,
     ScoreOptions,
     Tensor,
@@ -242,7 +244,14 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     # machine.h
     "pali_machine_init": (None, [P(Machine)]),
     "pali_machine_measure": (STATUS, [P(Machine), HANDLE, I64, ERROR]),
+    # memory.h
+    "pali_memory_forecast_init": (None, [P(MemoryForecast)]),
+    "pali_model_forecast_memory": (STATUS, [P(MemoryForecast), TEXT, P(ModelOptions), I64, ERROR]),
     # save.h
     "pali_save_options_init": (None, [P(SaveOptions)]),
     "pali_checkpoint_save": (STATUS, [TEXT, TEXT, P(SaveOptions), ERROR]),
+    # quantize.h
+    "pali_quantization_scheme_name": (TEXT, [INT]),
+    "pali_quantize_options_init": (None, [P(QuantizeOptions)]),
+    "pali_quantize": (STATUS, [TEXT, TEXT, P(QuantizeOptions), ERROR]),
 }

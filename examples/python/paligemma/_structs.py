@@ -125,8 +125,10 @@ class ModelOptions(Sized):
         ("adapter_scales", POINTER(c_double)),
         ("n_adapters", c_size_t),
         ("copy_weights", c_int32),
-        ("reserved0", c_int32),
-        ("reserved", c_uint64 * 3),
+        ("int8_head", c_int32),
+        ("ignore_memory", c_int32),
+        ("reserved1", c_int32),
+        ("reserved", c_uint64 * 2),
     ]
 
 
@@ -448,6 +450,25 @@ class Machine(Sized):
         ("read_bytes_per_s", c_double),
         ("vision_flops_per_s", c_double),
         ("decoder_flops_per_s", c_double),
+        ("vision_bytes", c_int64),
+        ("decoder_bytes", c_int64),
+        ("vision_gemm_dtype", c_int),
+        ("decoder_gemm_dtype", c_int),
+        ("reserved", c_uint64 * 1),
+    ]
+
+
+class MemoryForecast(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("weights_mapped", c_int64),
+        ("weights_copied", c_int64),
+        ("vision", c_int64),
+        ("activations", c_int64),
+        ("cache_per_token", c_int64),
+        ("cache", c_int64),
+        ("total", c_int64),
+        ("available", c_int64),
         ("reserved", c_uint64 * 4),
     ]
 
@@ -463,6 +484,25 @@ class SaveOptions(Sized):
         ("adapters", POINTER(c_char_p)),
         ("adapter_scales", POINTER(c_double)),
         ("n_adapters", c_size_t),
+        ("progress", ProgressFn),
+        ("progress_user", c_void_p),
+        ("reserved", c_uint64 * 8),
+    ]
+
+
+class QuantizeOptions(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("scheme", c_int),
+        ("group_size", c_int32),
+        ("zero_points", c_int32),
+        ("parts", c_int32),
+        ("largest_value_scales", c_int32),
+        ("calibration", POINTER(c_void_p)),
+        ("n_calibration", c_size_t),
+        ("max_shard_size", c_int64),
+        ("threads", c_int32),
+        ("reserved0", c_int32),
         ("progress", ProgressFn),
         ("progress_user", c_void_p),
         ("reserved", c_uint64 * 8),
@@ -501,5 +541,7 @@ C_NAMES = {
     HeatMapOptions: "pali_heat_map_options",
     CompareOptions: "pali_compare_options",
     Machine: "pali_machine",
+    MemoryForecast: "pali_memory_forecast",
     SaveOptions: "pali_save_options",
+    QuantizeOptions: "pali_quantize_options",
 }

@@ -11,7 +11,7 @@ from ._arrays import int64s
 from ._handle import Handle, lend, optional
 from ._library import call, lib, new
 from ._structs import CacheOptions
-from .dtypes import model_dtype
+from .dtypes import cache_dtype
 
 if TYPE_CHECKING:
     from .model import PaliGemmaForConditionalGeneration
@@ -45,11 +45,12 @@ class Cache(Handle):
             capacity: tokens a row to make room for at once; 0: grow as needed.
             fixed: never grow past `capacity` (LimitError): a "static" cache.
             sliding: layers with a window keep only what the window can still reach.
-            dtype: of keys and values, "float32" (default) or "bfloat16".
+            dtype: of keys and values, "float32" (default), "bfloat16", or "int8" (a quarter of the memory; each head's key
+                and value of a token has a scale of its own).
             prefix: every row continues this one's only row, which is not copied.
         """
         options = CacheOptions(
-            rows=rows, capacity=capacity, fixed=int(fixed), sliding=int(sliding), dtype=model_dtype(dtype)
+            rows=rows, capacity=capacity, fixed=int(fixed), sliding=int(sliding), dtype=cache_dtype(dtype)
         )
         with lend(model, "model") as address, optional(prefix, "cache") as shared:
             options.prefix = shared

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import BFLOAT16, FLOAT16, FLOAT32
+from ._arrays import BFLOAT16, FLOAT16, FLOAT32, INT8
 
 _FLOATS = {"float32": FLOAT32, "bfloat16": BFLOAT16, "float16": FLOAT16, "float": FLOAT32, "half": FLOAT16}
 
@@ -28,13 +28,18 @@ def numpy_dtype(dtype: Any) -> Any:
 
 
 def model_dtype(dtype: Any) -> int:
-    """pali_dtype of a model, cache: 0 for None and "auto"."""
+    """pali_dtype of a model: 0 for None and "auto"."""
     if dtype is None or (isinstance(dtype, str) and dtype == "auto"):
         return 0
     number = _FLOATS.get(dtype_name(dtype))
     if number not in (FLOAT32, BFLOAT16):
         raise ValueError(f'dtype {dtype_name(dtype)!r}: a model runs in "float32" or "bfloat16" ("auto": by its files)')
     return number
+
+
+def cache_dtype(dtype: Any) -> int:
+    """pali_dtype of a cache's keys and values: 0 for None (float32)."""
+    return INT8 if dtype is not None and dtype_name(dtype) == "int8" else model_dtype(dtype)
 
 
 def saved_dtype(dtype: Any) -> int:

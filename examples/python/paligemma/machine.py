@@ -18,11 +18,15 @@ class Machine(NamedTuple):
     """Measured limits."""
 
     threads: int
-    gemm_dtype: str  #: type of the factors of large products
+    gemm_dtype: str  #: type of the factors of large products with weights that are not quantized
     instruction_set: str  #: of the kernels: "avx2", "avx512", …
     read_bytes_per_s: float
     vision_flops_per_s: float
     decoder_flops_per_s: float
+    vision_bytes: int  #: of the weights that one picture needs, as they lie in memory
+    decoder_bytes: int  #: of those that one token needs, the head's among them
+    vision_gemm_dtype: str  #: as gemm_dtype, of the tower's blocks; "int8" where inputs are rounded to it
+    decoder_gemm_dtype: str  #: of the decoder's blocks
 
 
 def measure_machine(model: PaliGemmaForConditionalGeneration, n_tokens: int = 260) -> Machine:
@@ -37,4 +41,8 @@ def measure_machine(model: PaliGemmaForConditionalGeneration, n_tokens: int = 26
         machine.read_bytes_per_s,
         machine.vision_flops_per_s,
         machine.decoder_flops_per_s,
+        machine.vision_bytes,
+        machine.decoder_bytes,
+        lib.pali_dtype_name(machine.vision_gemm_dtype).decode(),
+        lib.pali_dtype_name(machine.decoder_gemm_dtype).decode(),
     )

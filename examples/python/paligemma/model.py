@@ -6,7 +6,6 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-import warnings
 from contextlib import ExitStack
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -16,13 +15,12 @@ from ._arrays import FLOAT32, Array, as_array, int64s, tensor_of, to_torch, view
 from ._calls import LongCall, Progress
 from ._handle import KINDS, Handle, Keep, lend
 from ._library import Address, lib, new
-from ._structs import ForwardOptions, ImageFeaturesOptions, ModelOptions
-from .adapter import Adapter, adapter_paths
+from ._structs import ForwardOptions, ImageFeaturesOptions
+from .adapter import Adapter
 from .batch import check_device
 from .cache import Cache
 from .config import PaliGemmaConfig
 from .constraint import Constraint
-from .dtypes import model_dtype
 from .embeddings import embed
 from .errors import ArgumentError
 from .features import ImageFeatures
@@ -30,8 +28,10 @@ from .generation import AllowedTokens, Callbacks, OnToken, StoppingCriterion, ou
 from .generation_config import GenerationConfig
 from .hub import Path, checkpoint_directory
 from .inputs import Inputs
+from .loading import model_options
 from .outputs import PaliGemmaCausalLMOutputWithPast
 from .processor import PaliGemmaProcessor, check_ignored
+from .quantization import TorchAoConfig, quantized_copy
 from .scores import Score, score
 from .streamers import TokenStream
 from .tokenizer import Tokenizer
@@ -74,7 +74,9 @@ class PaliGemmaForConditionalGeneration(Handle):
         threads: int = 0,
         adapters: Any = None,
         copy_weights: bool = False,
-        quantization_config: Any = None,
+        int8_head: Optional[bool] = None,
+        ignore_memory: bool = False,
+        quantization_config: Optional[TorchAoConfig] = None,
         progress: Bar = None,
         cancel: Optional[threading.Event] = None,
         **ignored: Any,
@@ -89,23 +91,28 @@ class PaliGemmaForConditionalGeneration(Handle):
             adapters: PEFT LoRA directories to add to the weights, a path, a list, or {path: scale}.
             copy_weights: read them into memory of huge pages, which decodes some per cent faster, instead of mapping
                 the files.
-            quantization_config: accepted with a warning: there are no integer weights yet, nothing is quantized.
+            int8_head: quantize the head to int8 while loading; None: where the checkpoint is quantized, and its head not.
+            ignore_memory: load even if the machine has less memory than the model needs (OutOfMemoryError otherwise).
+            quantization_config: a TorchAoConfig, which says how it works. A checkpoint that is quantized needs none.
             progress: True for tqdm, or a function of (stage, fraction).
             cancel: an event that stops the loading when it is set.
         """
         check_ignored(ignored)
         if device_map is not None:
             check_device(device_map)
-        if quantization_config is not None:
-            warnings.warn("quantized weights are not there yet: the weights are used as they are", stacklevel=2)
-        directory = checkpoint_directory(path, revision)
-        options = ModelOptions(dtype=model_dtype(dtype if dtype is not None else torch_dtype), threads=threads)
-        options.copy_weights = copy_weights
-        options.adapters, options.adapter_scales, options.n_adapters = adapter_paths(adapters)
-        with LongCall(progress, cancel) as running:
+        directory = weights = checkpoint_directory(path, revision)
+        options = model_options(
+            dtype if dtype is not None else torch_dtype, threads, adapters, copy_weights, int8_head, ignore_memory
+        )
+        with ExitStack() as stack:
+            if quantization_config is not None:
+                weights = stack.enter_context(
+                    quantized_copy(directory, quantization_config, threads, progress, cancel)
+                )
+            running = stack.enter_context(LongCall(progress, cancel))
             options.progress = running.progress_fn
             address = running.new(
-                lib.pali_model_load, lib.pali_model_free, os.fsencode(directory), ctypes.byref(options)
+                lib.pali_model_load, lib.pali_model_free, os.fsencode(weights), ctypes.byref(options)
             )
         return cls(address, directory)
 

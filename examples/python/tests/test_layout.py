@@ -13,7 +13,8 @@ import unittest
 from typing import Any, Dict, Tuple
 
 from paligemma import _functions, _library, _structs, errors
-from paligemma._arrays import BFLOAT16, BOOL, FLOAT32
+from paligemma._arrays import BFLOAT16, BOOL, FLOAT32, INT8
+from paligemma.quantization import PARTS, SCHEMES
 from support import ROOT, SCRATCH
 
 HEADERS = os.path.join(ROOT, "include", "paligemma")
@@ -27,6 +28,7 @@ CONSTANTS = {
     "PALI_FLOAT32": FLOAT32,
     "PALI_BFLOAT16": BFLOAT16,
     "PALI_BOOL": BOOL,
+    "PALI_INT8": INT8,
     "PALI_MAX_RANK": _structs.MAX_RANK,
     "PALI_PADDING_RIGHT": 1,
     "PALI_ALPHA_WHITE": 1,
@@ -42,6 +44,13 @@ CONSTANTS = {
     "PALI_NAMES_TRANSFORMERS_4": 1,
     "PALI_NAMES_MODULES_5": 4,
     "PALI_DIFFERENCE_MISSING_B": 4,
+    "PALI_INT8_WEIGHT_ONLY": SCHEMES["int8_weight_only"],
+    "PALI_INT4_WEIGHT_ONLY": SCHEMES["int4_weight_only"],
+    "PALI_INT8_DYNAMIC": SCHEMES["int8_dynamic_activation_int8_weight"],
+    "PALI_QUANTIZE_DECODER": PARTS["decoder"],
+    "PALI_QUANTIZE_VISION": PARTS["vision"],
+    "PALI_QUANTIZE_PROJECTOR": PARTS["projector"],
+    "PALI_QUANTIZE_HEAD": PARTS["head"],
     "PALI_VERSION_MAJOR": _library.INTERFACE[0],
     "PALI_VERSION_MINOR": _library.INTERFACE[1],
 }

@@ -198,7 +198,11 @@ class Objects(unittest.TestCase):
         self.assertEqual((logits.kind, logits.first_index, logits.n_departing), ("values", (0, 3, 5), 1))
 
     def test_machine(self) -> None:
-        self.assertGreater(paligemma.measure_machine(model(), 16).read_bytes_per_s, 0)
+        machine = paligemma.measure_machine(model(), 16)
+        self.assertGreater(machine.read_bytes_per_s, 0)
+        self.assertGreater(machine.vision_bytes, 0)
+        self.assertGreater(machine.decoder_bytes, 0)
+        self.assertEqual({machine.vision_gemm_dtype, machine.decoder_gemm_dtype}, {machine.gemm_dtype})
 
 
 def _rounded(value: object) -> object:

@@ -696,8 +696,10 @@ pub struct pali_model_options {
     pub adapter_scales: *const f64,
     pub n_adapters: usize,
     pub copy_weights: i32,
-    pub reserved0: i32,
-    pub reserved: [u64; 3usize],
+    pub int8_head: i32,
+    pub ignore_memory: i32,
+    pub reserved1: i32,
+    pub reserved: [u64; 2usize],
 }
 extern "C" {
     pub fn pali_model_options_init(options: *mut pali_model_options);
@@ -1474,7 +1476,11 @@ pub struct pali_machine {
     pub read_bytes_per_s: f64,
     pub vision_flops_per_s: f64,
     pub decoder_flops_per_s: f64,
-    pub reserved: [u64; 4usize],
+    pub vision_bytes: i64,
+    pub decoder_bytes: i64,
+    pub vision_gemm_dtype: pali_dtype,
+    pub decoder_gemm_dtype: pali_dtype,
+    pub reserved: [u64; 1usize],
 }
 extern "C" {
     pub fn pali_machine_init(machine: *mut pali_machine);
@@ -1484,6 +1490,73 @@ extern "C" {
         machine: *mut pali_machine,
         model: *const pali_model,
         n_tokens: i64,
+        error: *mut *mut pali_error,
+    ) -> pali_status;
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct pali_memory_forecast {
+    pub struct_size: usize,
+    pub weights_mapped: i64,
+    pub weights_copied: i64,
+    pub vision: i64,
+    pub activations: i64,
+    pub cache_per_token: i64,
+    pub cache: i64,
+    pub total: i64,
+    pub available: i64,
+    pub reserved: [u64; 4usize],
+}
+extern "C" {
+    pub fn pali_memory_forecast_init(forecast: *mut pali_memory_forecast);
+}
+extern "C" {
+    pub fn pali_model_forecast_memory(
+        forecast: *mut pali_memory_forecast,
+        path: *const ::std::os::raw::c_char,
+        options: *const pali_model_options,
+        n_tokens: i64,
+        error: *mut *mut pali_error,
+    ) -> pali_status;
+}
+pub const PALI_INT8_WEIGHT_ONLY: pali_quantization_scheme = 1;
+pub const PALI_INT4_WEIGHT_ONLY: pali_quantization_scheme = 2;
+pub const PALI_INT8_DYNAMIC: pali_quantization_scheme = 3;
+pub type pali_quantization_scheme = ::std::os::raw::c_uint;
+extern "C" {
+    pub fn pali_quantization_scheme_name(scheme: pali_quantization_scheme) -> *const ::std::os::raw::c_char;
+}
+pub const PALI_QUANTIZE_DECODER: pali_quantization_part = 1;
+pub const PALI_QUANTIZE_VISION: pali_quantization_part = 2;
+pub const PALI_QUANTIZE_PROJECTOR: pali_quantization_part = 4;
+pub const PALI_QUANTIZE_HEAD: pali_quantization_part = 8;
+pub type pali_quantization_part = ::std::os::raw::c_uint;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct pali_quantize_options {
+    pub struct_size: usize,
+    pub scheme: pali_quantization_scheme,
+    pub group_size: i32,
+    pub zero_points: i32,
+    pub parts: i32,
+    pub largest_value_scales: i32,
+    pub calibration: *const *const pali_inputs,
+    pub n_calibration: usize,
+    pub max_shard_size: i64,
+    pub threads: i32,
+    pub reserved0: i32,
+    pub progress: pali_progress_fn,
+    pub progress_user: *mut ::std::os::raw::c_void,
+    pub reserved: [u64; 8usize],
+}
+extern "C" {
+    pub fn pali_quantize_options_init(options: *mut pali_quantize_options);
+}
+extern "C" {
+    pub fn pali_quantize(
+        in_dir: *const ::std::os::raw::c_char,
+        out_dir: *const ::std::os::raw::c_char,
+        options: *const pali_quantize_options,
         error: *mut *mut pali_error,
     ) -> pali_status;
 }

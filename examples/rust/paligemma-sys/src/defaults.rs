@@ -36,8 +36,10 @@ defaults! {
     pali_machine {}
     pali_mask_options { prefix_length: -1 }
     pali_mask_text_options { layer: -1, tokens_per_image: 5 }
+    pali_memory_forecast {}
     pali_model_options {}
     pali_processor_options {}
+    pali_quantize_options {}
     pali_save_options {}
     pali_score_options { adapter_scale: 1.0 }
     pali_timing {}

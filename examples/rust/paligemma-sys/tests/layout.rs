@@ -106,15 +106,23 @@ layout! {
     pali_logit_bias { id, bias }
     pali_machine {
         struct_size, threads, gemm_dtype, instruction_set, read_bytes_per_s, vision_flops_per_s,
-        decoder_flops_per_s, reserved
+        decoder_flops_per_s, vision_bytes, decoder_bytes, vision_gemm_dtype, decoder_gemm_dtype, reserved
     }
     pali_mask_options { struct_size, prefix_length, past_length, reserved }
     pali_mask_text_options { struct_size, row, layer, tokens_per_image, color, reserved0, reserved }
+    pali_memory_forecast {
+        struct_size, weights_mapped, weights_copied, vision, activations, cache_per_token, cache, total,
+        available, reserved
+    }
     pali_model_options {
         struct_size, dtype, threads, progress, progress_user, adapters, adapter_scales, n_adapters,
-        copy_weights, reserved0, reserved
+        copy_weights, int8_head, ignore_memory, reserved1, reserved
     }
     pali_processor_options { struct_size, resample, reserved0, reserved }
+    pali_quantize_options {
+        struct_size, scheme, group_size, zero_points, parts, largest_value_scales, calibration, n_calibration,
+        max_shard_size, threads, reserved0, progress, progress_user, reserved
+    }
     pali_save_options {
         struct_size, dtype, name_style, max_shard_size, write_tied_head, reserved0, adapters,
         adapter_scales, n_adapters, progress, progress_user, reserved

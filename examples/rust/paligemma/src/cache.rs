@@ -68,7 +68,7 @@ impl<'a> CacheOptions<'a> {
         self
     }
 
-    /// The type of keys and values: [`Dtype::Float32`] or [`Dtype::BFloat16`].
+    /// The type of keys and values: [`Dtype::Float32`], [`Dtype::BFloat16`] or [`Dtype::Int8`].
     pub fn dtype(mut self, dtype: Dtype) -> Self {
         self.dtype = Some(dtype);
         self

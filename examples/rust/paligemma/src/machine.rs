@@ -9,7 +9,7 @@ use crate::{sys, text, Dtype, Model, Result};
 pub struct Machine {
     /// Threads that the model uses.
     pub threads: usize,
-    /// Type of the factors of large products.
+    /// Type of the factors of large products with weights that are not quantized.
     pub gemm_dtype: Option<Dtype>,
     /// Of the kernels: "c", "avx2", "avx512", "avx512_bf16", "neon".
     pub instruction_set: &'static str,
@@ -19,6 +19,14 @@ pub struct Machine {
     pub vision_flops_per_s: f64,
     /// On the products of one block of the decoder.
     pub decoder_flops_per_s: f64,
+    /// Bytes of the weights that one picture needs, as they lie in memory.
+    pub vision_bytes: usize,
+    /// Bytes of those that one token needs, the head's among them.
+    pub decoder_bytes: usize,
+    /// As `gemm_dtype`, of the tower's blocks: [`Dtype::Int8`] where inputs are rounded to it.
+    pub vision_gemm_dtype: Option<Dtype>,
+    /// Of the decoder's blocks.
+    pub decoder_gemm_dtype: Option<Dtype>,
 }
 
 impl Machine {
@@ -35,6 +43,10 @@ impl Machine {
                 read_bytes_per_s: raw.read_bytes_per_s,
                 vision_flops_per_s: raw.vision_flops_per_s,
                 decoder_flops_per_s: raw.decoder_flops_per_s,
+                vision_bytes: text::size(raw.vision_bytes),
+                decoder_bytes: text::size(raw.decoder_bytes),
+                vision_gemm_dtype: Dtype::from_c(raw.vision_gemm_dtype),
+                decoder_gemm_dtype: Dtype::from_c(raw.decoder_gemm_dtype),
             })
         }
     }

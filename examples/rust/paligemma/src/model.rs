@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The network, and how it is loaded.
-use crate::error::make;
+use crate::error::{check, make};
 use crate::hooks::Hooks;
 use crate::text::TextList;
-use crate::{sys, text, CancelToken, Config, Dtype, Error, Flow, Result};
+use crate::{sys, text, CancelToken, Config, Dtype, Error, Flow, MemoryForecast, Result};
 use std::ffi::CString;
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -99,6 +99,25 @@ struct Numbers {
     dtype: sys::pali_dtype,
     threads: i32,
     copy_weights: bool,
+    int8_head: Option<bool>,
+    ignore_memory: bool,
+}
+
+impl Numbers {
+    /// What the library is given, without hooks; it borrows the lists.
+    fn to_c(self, adapters: &TextList, scales: &[f64]) -> sys::pali_model_options {
+        sys::pali_model_options {
+            dtype: self.dtype,
+            threads: self.threads,
+            adapters: adapters.as_ptr(),
+            adapter_scales: scales.as_ptr(),
+            n_adapters: adapters.len(),
+            copy_weights: self.copy_weights.into(),
+            int8_head: self.int8_head.map_or(0, |int8| if int8 { 1 } else { -1 }),
+            ignore_memory: self.ignore_memory.into(),
+            ..Default::default()
+        }
+    }
 }
 
 impl<'a> ModelOptions<'a> {
@@ -123,6 +142,19 @@ impl<'a> ModelOptions<'a> {
     /// decoding is some per cent faster.
     pub fn copy_weights(mut self, copy: bool) -> Self {
         self.raw.copy_weights = copy;
+        self
+    }
+
+    /// Quantizes the head to int8 while loading, or leaves it as it is. If not set, it is quantized where the checkpoint is
+    /// and its head is not.
+    pub fn int8_head(mut self, int8: bool) -> Self {
+        self.raw.int8_head = Some(int8);
+        self
+    }
+
+    /// Loads even if the machine has less memory than the model needs.
+    pub fn ignore_memory(mut self, ignore: bool) -> Self {
+        self.raw.ignore_memory = ignore;
         self
     }
 
@@ -151,20 +183,29 @@ impl<'a> ModelOptions<'a> {
         let path = text::c_path(path)?;
         let adapters = TextList::from_texts(self.adapters.into_iter().collect::<Result<_>>()?);
         let options = sys::pali_model_options {
-            dtype: self.raw.dtype,
-            threads: self.raw.threads,
             progress: self.hooks.progress_fn(),
             progress_user: self.hooks.user(),
-            adapters: adapters.as_ptr(),
-            adapter_scales: self.scales.as_ptr(),
-            n_adapters: adapters.len(),
-            copy_weights: self.raw.copy_weights.into(),
-            ..Default::default()
+            ..self.raw.to_c(&adapters, &self.scales)
         };
         // SAFETY: all arguments live for the call; the hooks are used by nobody else meanwhile.
         let model = make(|out, error| unsafe { sys::pali_model_load(out, path.as_ptr(), &options, error) })
             .and_then(Model::from_raw);
         self.hooks.resume_panic();
         model
+    }
+
+    /// Reads the headers of the checkpoint directory `path`, no weights, and says what a model loaded with these options
+    /// needs for a picture and `tokens` tokens of prompt and answer. [`load`](Self::load) goes by the same figures.
+    pub fn forecast_memory(self, path: impl AsRef<Path>, tokens: usize) -> Result<MemoryForecast> {
+        let path = text::c_path(path)?;
+        let adapters = TextList::from_texts(self.adapters.into_iter().collect::<Result<_>>()?);
+        let options = self.raw.to_c(&adapters, &self.scales);
+        let mut raw = sys::pali_memory_forecast::default();
+        let tokens = text::int(tokens);
+        // SAFETY: all arguments live for the call; `raw` says how large it is.
+        check(|error| unsafe {
+            sys::pali_model_forecast_memory(&mut raw, path.as_ptr(), &options, tokens, error)
+        })?;
+        Ok(MemoryForecast::from_c(&raw))
     }
 }
