@@ -34,7 +34,7 @@ void test_int8(const pali::model &model, const pali::inputs &inputs)
     pali::quantize_options options;
     options.set_progress([](std::string_view, double) { return false; });
     THROWS(PALI_ERROR_CANCELLED, "", pali::quantize(checkpoint(), out, options));
-    THROWS(PALI_ERROR_IO, "", pali::checkpoint(out)); // nothing was left
+    THROWS(PALI_ERROR_IO, "", pali::checkpoint{ out }); // nothing was left
 
     double last = 0.0;
     bool in_order = true;
