@@ -50,7 +50,7 @@ PALI_API void pali_model_options_init(pali_model_options *options);
  * those whose type the chosen dtype cannot use as they are get converted, with progress. Norms and biases are float32.
  * @return PALI_ERROR_IO, PALI_ERROR_FORMAT (the message names the tensor that is missing, unexpected or wrongly
  * shaped), PALI_ERROR_UNSUPPORTED, PALI_ERROR_CANCELLED, PALI_ERROR_MEMORY (also, before anything is loaded, for a model
- * that needs more than the machine has: memory.h; ignore_memory); for adapters as pali_checkpoint_save (save.h). Since 0.1.
+ * that needs more than the machine has: forecast.h; ignore_memory); for adapters as pali_checkpoint_save (save.h). Since 0.1.
  */
 PALI_API pali_status pali_model_load(pali_model **out, const char *path, const pali_model_options *options,
                                      pali_error **error);

@@ -17,7 +17,7 @@
 #include <paligemma/image.h>
 #include <paligemma/inputs.h>
 #include <paligemma/machine.h>
-#include <paligemma/memory.h>
+#include <paligemma/forecast.h>
 #include <paligemma/model.h>
 #include <paligemma/processor.h>
 #include <paligemma/quantize.h>

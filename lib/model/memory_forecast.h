@@ -2,7 +2,7 @@
 #ifndef PALI_MODEL_MEMORY_FORECAST_H
 #define PALI_MODEL_MEMORY_FORECAST_H
 
-#include <paligemma/memory.h>
+#include <paligemma/forecast.h>
 
 #include "model/network.h"
 

@@ -5,9 +5,15 @@
 
 #include "core/memory.h"
 
-/* The MLP is wide (8 times the hidden size in Gemma 1), so it runs over this many rows at a time: enough to keep the
- * matrix product at its peak, and a long prompt does not need gigabytes. */
+/* The MLP is wide (8 times the hidden size in Gemma 1), so it runs over about this many rows at a time, in equal parts:
+ * enough to keep the matrix product at its peak, and a long prompt does not need gigabytes. */
 #define MLP_ROWS 1024
+
+static int64_t mlp_rows_for(int64_t max_rows)
+{
+    int64_t n_parts = (max_rows + MLP_ROWS / 2) / MLP_ROWS;
+    return n_parts > 1 ? (max_rows + n_parts - 1) / n_parts : max_rows;
+}
 
 static size_t aligned(int64_t count, size_t size)
 {
@@ -48,7 +54,7 @@ static void list_parts(struct part parts[N_PARTS], struct pali__pass *pass, cons
 {
     int64_t q_width = config->num_attention_heads * config->head_dim;
     int64_t kv_width = config->num_key_value_heads * config->head_dim;
-    int64_t mlp_rows = max_rows < MLP_ROWS ? max_rows : MLP_ROWS;
+    int64_t mlp_rows = mlp_rows_for(max_rows);
     const struct part all[N_PARTS] = {
         { &pass->h, max_rows * config->hidden_size, sizeof(float) },
         { &pass->x, max_rows * config->hidden_size, sizeof(float) },
@@ -83,7 +89,7 @@ pali_status pali__pass_init(struct pali__pass *pass, const pali_model *model, in
 {
     struct pali__compute compute;
     struct part parts[N_PARTS];
-    int64_t mlp_rows = max_rows < MLP_ROWS ? max_rows : MLP_ROWS;
+    int64_t mlp_rows = mlp_rows_for(max_rows);
     char *next;
 
     TRY(pali__model_compute(&compute, model, threads, error));

@@ -217,6 +217,59 @@ static void test_rows_apart(void)
     }
 }
 
+/* Several matrices of one x: each gets the bits that it gets alone, and nothing beside them is written. */
+static void run_group(int64_t n_rows, int64_t n_in, enum pali__store store, int n_threads, bool in_blocks)
+{
+    enum { MANY = 100 }; /* few rows in blocks take the scratch of many */
+    static const int64_t n_out[] = {257, 1, 144};
+    static const pali_dtype dtypes[] = {PALI_BFLOAT16, PALI_FLOAT32, PALI_FLOAT16};
+    struct linear_arrays arrays[PALI__LINEAR_PARTS];
+    struct pali__matrix w[PALI__LINEAR_PARTS];
+    struct pali__linear_part parts[PALI__LINEAR_PARTS];
+    struct pali__compute compute;
+    size_t size = 0;
+    void *scratch = NULL;
+    pali__compute_init(&compute, PALI_FLOAT32, n_threads);
+    for (int i = 0; i < PALI__LINEAR_PARTS; i++) {
+        struct linear_case c = {n_rows, n_in, n_out[i], dtypes[i]};
+        linear_arrays_make(&arrays[i], &c);
+        w[i] = (struct pali__matrix){
+            .data = arrays[i].weights.data, .dtype = dtypes[i], .n_out = n_out[i], .n_in = n_in};
+        parts[i] = (struct pali__linear_part){arrays[i].y.data, &w[i], i == 1 ? NULL : arrays[i].bias.data};
+        size_t needed = pali__linear_scratch(&compute, n_rows < MANY ? MANY : n_rows, &w[i]);
+        size = needed > size ? needed : size;
+    }
+    CHECK(posix_memalign(&scratch, 64, size + 64) == 0);
+    const float *x = arrays[0].x.data;
+    for (int i = 0; i < PALI__LINEAR_PARTS; i++) {
+        memset(arrays[i].first.data, 0, (size_t)arrays[i].first.size);
+        memset(arrays[i].y.data, 0, (size_t)arrays[i].y.size);
+        CHECK((in_blocks ? pali__linear_in_blocks : pali__linear)(&compute, arrays[i].first.data, x, n_rows, &w[i],
+                                                                   parts[i].bias, store, scratch, NULL) == PALI_OK);
+    }
+    CHECK((in_blocks ? pali__linear_group_in_blocks : pali__linear_group)(&compute, parts, PALI__LINEAR_PARTS, x,
+                                                                          n_rows, store, scratch, NULL) == PALI_OK);
+    for (int i = 0; i < PALI__LINEAR_PARTS; i++) {
+        CHECK(guarded_intact(&arrays[i].y));
+        CHECK_MSG(memcmp(arrays[i].y.data, arrays[i].first.data, (size_t)arrays[i].y.size) == 0,
+                  "part %d of %lld rows differs from the product alone", i, (long long)n_rows);
+        linear_arrays_free(&arrays[i]);
+    }
+    free(scratch);
+}
+
+static void test_linear_group(void)
+{
+    static const int64_t rows[] = {1, 12, 13, 70, 1030};
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        for (int n_threads = 1; n_threads <= 3; n_threads++) {
+            run_group(rows[r], 72, PALI__STORE, n_threads, false);
+            run_group(rows[r], 650, PALI__ADD, n_threads, false);
+            run_group(rows[r], 33, PALI__STORE, n_threads, true);
+        }
+    }
+}
+
 static void test_linear_nothing(void)
 {
     struct pali__compute compute;
@@ -443,6 +496,7 @@ int main(int argc, char **argv)
     else
         test_linear();
     test_rows_apart();
+    test_linear_group();
     test_linear_nothing();
     test_linear_spans();
     test_scratch_serves_fewer_rows();

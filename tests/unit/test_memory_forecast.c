@@ -5,7 +5,7 @@
  */
 #include <sys/stat.h>
 
-#include <paligemma/memory.h>
+#include <paligemma/forecast.h>
 
 #include "core/available_memory.h"
 #include "model/network.h"

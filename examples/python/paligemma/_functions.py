@@ -244,7 +244,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     # machine.h
     "pali_machine_init": (None, [P(Machine)]),
     "pali_machine_measure": (STATUS, [P(Machine), HANDLE, I64, ERROR]),
-    # memory.h
+    # forecast.h
     "pali_memory_forecast_init": (None, [P(MemoryForecast)]),
     "pali_model_forecast_memory": (STATUS, [P(MemoryForecast), TEXT, P(ModelOptions), I64, ERROR]),
     # save.h

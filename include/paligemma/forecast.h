@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * @file paligemma/memory.h
+ * @file paligemma/forecast.h
  * What memory a checkpoint will need, told without loading it.
  */
-#ifndef PALIGEMMA_MEMORY_H
-#define PALIGEMMA_MEMORY_H
+#ifndef PALIGEMMA_FORECAST_H
+#define PALIGEMMA_FORECAST_H
 
 #include <paligemma/base.h>
 #include <paligemma/model.h>
