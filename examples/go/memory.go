@@ -17,8 +17,8 @@ type MemoryForecast struct {
 	Available     int64 // what the machine has; -1: not known
 }
 
-// ForecastMemory reads the headers of the checkpoint directory path, no weights, and says what a model loaded with options
-// needs for a picture and nTokens tokens of prompt and answer. [LoadModel] goes by the same figures, with 128 tokens.
+// ForecastMemory reads the headers of the checkpoint directory path, no weights, and says what a model loaded with
+// options needs for a picture and nTokens tokens of prompt and answer. [LoadModel] goes by the same figures, with 128 tokens.
 // options may be nil.
 func ForecastMemory(path string, nTokens int, options *ModelOptions) (MemoryForecast, error) {
 	f := new(frame)

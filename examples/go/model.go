@@ -19,8 +19,8 @@ type ModelOptions struct {
 	// Weights are read into memory of huge pages instead of being used in the mapped file: as much memory as the checkpoint
 	// again, a longer load, and decoding some per cent faster.
 	CopyWeights bool
-	// The head is quantized to int8 while loading, with a scale for each token, or stays as it is; nil: it is for a quantized
-	// checkpoint whose head is not.
+	// The head is quantized to int8 while loading, with a scale for each token, or stays as it is; nil: it is quantized
+	// where the checkpoint is and its head is not.
 	Int8Head     *bool
 	IgnoreMemory bool                                 // load even if the machine has less memory than the model needs
 	Threads      int                                  // of a call that names none; 0: OpenMP's own number

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# test_cpp.sh: paligemma.hpp through the installed library. cpp/wrapper.cpp calls all of it, cpp/many.cpp from many
-# threads and a thousand times, and the programs of examples/cpp give the tokens of the command. PALI_CC names the
+# test_cpp.sh: paligemma.hpp through the installed library. cpp/wrapper.cpp and cpp/quantized.cpp call all of it,
+# cpp/many.cpp from many threads and a thousand times, and the programs of examples/cpp give the tokens of the command. PALI_CC names the
 # compiler the library is built with: a sanitizer's runtime must be the same.
 set -eu
 source=${PALI_SOURCE:?} scratch=${PALI_TEST_SCRATCH:?} command=${PALI_COMMAND:?}
@@ -24,8 +24,10 @@ build() {
 }
 rm -rf "$scratch"/saved-*
 build c++17 tests/bindings/cpp/wrapper.cpp wrapper
+build c++17 tests/bindings/cpp/quantized.cpp quantized
 build c++20 tests/bindings/cpp/many.cpp many
 "$scratch/wrapper" "$source/tests/data"
+"$scratch/quantized"
 generations=1000
 [ -z "$sanitize" ] || generations=200 # a sanitizer counts what is lost itself, and is slow
 "$scratch/many" $generations

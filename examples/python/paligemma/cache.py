@@ -45,8 +45,8 @@ class Cache(Handle):
             capacity: tokens a row to make room for at once; 0: grow as needed.
             fixed: never grow past `capacity` (LimitError): a "static" cache.
             sliding: layers with a window keep only what the window can still reach.
-            dtype: of keys and values, "float32" (default), "bfloat16", or "int8" (a quarter of the memory; each head's key
-                and value of a token has a scale of its own).
+            dtype: of keys and values, "float32" (default), "bfloat16", "int8" (a quarter of the memory; each head's
+                key and value of a token has a scale of its own).
             prefix: every row continues this one's only row, which is not copied.
         """
         options = CacheOptions(

@@ -106,14 +106,10 @@ class PaliGemmaForConditionalGeneration(Handle):
         )
         with ExitStack() as stack:
             if quantization_config is not None:
-                weights = stack.enter_context(
-                    quantized_copy(directory, quantization_config, threads, progress, cancel)
-                )
+                weights = stack.enter_context(quantized_copy(directory, quantization_config, threads, progress, cancel))
             running = stack.enter_context(LongCall(progress, cancel))
             options.progress = running.progress_fn
-            address = running.new(
-                lib.pali_model_load, lib.pali_model_free, os.fsencode(weights), ctypes.byref(options)
-            )
+            address = running.new(lib.pali_model_load, lib.pali_model_free, os.fsencode(weights), ctypes.byref(options))
         return cls(address, directory)
 
     # ---- what Transformers' models have ----

@@ -134,7 +134,9 @@ class TorchAoConfig:
         _number(SCHEMES, self.quant_type, "quant_type")
         for name in modules_to_not_convert or ():
             if name.rsplit(".", 1)[-1] not in _NOT_CONVERTED:
-                raise ValueError(f"modules_to_not_convert: {name!r} is part of the decoder, which is quantized as a whole")
+                raise ValueError(
+                    f"modules_to_not_convert: {name!r} is part of the decoder, which is quantized as a whole"
+                )
         group_size = group_size if group_size is not None else getattr(quant_type, "group_size", None)
         self.options: Dict[str, Any] = {
             "group_size": group_size if self.quant_type == "int4_weight_only" else None,

@@ -90,7 +90,12 @@ class Quantized(unittest.TestCase):
         self.assertEqual(glob.glob(self.target + "*"), [])
 
     def test_mistakes(self) -> None:
-        for options in ({"scheme": "int3"}, {"parts": ["norms"]}, {"parts": []}, {"group_size": 7, "scheme": "int4_weight_only"}):
+        for options in (
+            {"scheme": "int3"},
+            {"parts": ["norms"]},
+            {"parts": []},
+            {"group_size": 7, "scheme": "int4_weight_only"},
+        ):
             with self.subTest(str(options)), self.assertRaises(ValueError):
                 paligemma.quantize(TINY, self.target, **options)  # type: ignore[arg-type]
         with self.assertRaises(TypeError):

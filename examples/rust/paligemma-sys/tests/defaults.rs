@@ -34,8 +34,10 @@ same_as_init! {
     pali_machine pali_machine_init
     pali_mask_options pali_mask_options_init
     pali_mask_text_options pali_mask_text_options_init
+    pali_memory_forecast pali_memory_forecast_init
     pali_model_options pali_model_options_init
     pali_processor_options pali_processor_options_init
+    pali_quantize_options pali_quantize_options_init
     pali_save_options pali_save_options_init
     pali_score_options pali_score_options_init
     pali_timing pali_timing_init

@@ -2,7 +2,8 @@
 //! What memory a checkpoint will need, told without loading it.
 use crate::{sys, text};
 
-/// What one sequence with one picture needs, in bytes: [`ModelOptions::forecast_memory`](crate::ModelOptions::forecast_memory).
+/// What one sequence with one picture needs, in bytes; made by
+/// [`ModelOptions::forecast_memory`](crate::ModelOptions::forecast_memory).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryForecast {

@@ -145,8 +145,8 @@ impl<'a> ModelOptions<'a> {
         self
     }
 
-    /// Quantizes the head to int8 while loading, or leaves it as it is. If not set, it is quantized where the checkpoint is
-    /// and its head is not.
+    /// Quantizes the head to int8 while loading, or leaves it as it is. If not set, it is quantized where the checkpoint
+    /// is and its head is not.
     pub fn int8_head(mut self, int8: bool) -> Self {
         self.raw.int8_head = Some(int8);
         self
@@ -194,8 +194,8 @@ impl<'a> ModelOptions<'a> {
         model
     }
 
-    /// Reads the headers of the checkpoint directory `path`, no weights, and says what a model loaded with these options
-    /// needs for a picture and `tokens` tokens of prompt and answer. [`load`](Self::load) goes by the same figures.
+    /// Reads the headers of the checkpoint directory `path`, no weights, and says what a model loaded with these
+    /// options needs for a picture and `tokens` tokens of prompt and answer. [`load`](Self::load) goes by the same figures.
     pub fn forecast_memory(self, path: impl AsRef<Path>, tokens: usize) -> Result<MemoryForecast> {
         let path = text::c_path(path)?;
         let adapters = TextList::from_texts(self.adapters.into_iter().collect::<Result<_>>()?);

@@ -120,8 +120,8 @@ impl<'a> Quantize<'a> {
         self
     }
 
-    /// What a processor made of some pictures and prompts, like those that the model will see: the model is run on them to
-    /// round weights where it matters least (GPTQ).
+    /// What a processor made of some pictures and prompts, like those that the model will see: the model is run on them
+    /// to round weights where it matters least (GPTQ).
     pub fn calibration(mut self, inputs: impl IntoIterator<Item = &'a Inputs>) -> Self {
         self.calibration = inputs.into_iter().collect();
         self
