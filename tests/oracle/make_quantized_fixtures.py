@@ -221,7 +221,7 @@ def rounding_noise(model, inputs, expected, runs=16):
     such a move: no implementation comes nearer than this, PyTorch's on another processor neither.
     """
     def move(module, args):
-        return (args[0] * (1 + (2 * torch.rand(args[0].shape, generator=noise) - 1) * 2**-22), *args[1:])
+        return (args[0] * (1 + (2 * torch.rand(args[0].shape, generator=noise) - 1) * 2**-20), *args[1:])
 
     noise, errors = torch.Generator().manual_seed(1), []
     rounding = [m for m in model.modules() if is_module_quantized(m) and m.quantization_scheme.input_activations]
