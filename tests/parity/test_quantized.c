@@ -3,15 +3,21 @@
  * Checkpoints that compressed-tensors wrote (tests/oracle/make_quantized_fixtures.py), in float32: logits against
  * Transformers with the package's own dequantized weights, and greedy answers token for token.
  *
- * Rows in blocks are multiplied with the very numbers; one by one the kernels round inputs to 16 bits (ops.h), which
- * costs a hundredth of what PyTorch's bfloat16 costs. Where the scheme rounds inputs to 8 bits, two orders of summation
- * can round an input that lies between two integers to either of them, which moves everything behind it: the logits
- * may then be as far off as PyTorch's bfloat16 run of the same weights is on average (rms), and the answer, whose
- * choices are clear, is the same.
+ * Rows in blocks are multiplied with the very numbers: 1e-4, as everywhere. Few rows, the four of these towers and the
+ * twelve of `basic` too, have their inputs rounded to 16 bits in blocks of 128 (rounded_inputs.h); the same rounding
+ * put into PyTorch's forward moves the logits just as far. That may cost a fiftieth of what PyTorch's bfloat16 costs;
+ * a hundredth was seen.
+ *
+ * Where the scheme rounds inputs to 8 bits, an input that lies between two integers goes to either, as float32 sums
+ * happen to fall, and moves everything behind it. CASE.noise.json says how far PyTorch's own logits move when what it
+ * rounds moves by some steps of float32. Ours, one more such run, may differ by NOISE times the largest of its 16. The
+ * answer, whose choices are clear, is the same.
  */
 #include <json-c/json.h>
 
 #include "parity/fixtures.h"
+
+#define NOISE 1.5
 
 static pali_model *model;
 static char folder[600];
@@ -22,18 +28,19 @@ static const char *in_folder(const char *file)
     return test_path(folder, file);
 }
 
-static double bfloat16_error(const char *name, const char *kind)
+/* Of CASE.KIND.json, one of its numbers. */
+static double recorded(const char *name, const char *kind, const char *key)
 {
     char file[256];
     struct json_object *value = NULL;
-    double error = NAN;
+    double number = NAN;
 
-    snprintf(file, sizeof file, "%s.bf16.json", name);
+    snprintf(file, sizeof file, "%s.%s.json", name, kind);
     struct json_object *object = json_object_from_file(in_folder(file));
-    if (json_object_object_get_ex(object, kind, &value))
-        error = json_object_get_double(value);
+    if (json_object_object_get_ex(object, key, &value))
+        number = json_object_get_double(value);
     json_object_put(object);
-    return error;
+    return number;
 }
 
 static pali_inputs *tensors_of(const char *name, const char *kind)
@@ -47,25 +54,36 @@ static pali_inputs *tensors_of(const char *name, const char *kind)
     return tensors;
 }
 
-static void check_logits(const char *fixture, const char *name)
+/* One of the two measures of the logits' error: its largest and its rms. Not a number is never within a limit. */
+static void check_error(const char *fixture, const char *name, const char *measure, double error, bool in_blocks)
+{
+    double bfloat16 = recorded(name, "bf16", measure);
+    double allowed = int8_inputs ? NOISE * recorded(name, "noise", measure) : in_blocks ? 1e-4 : bfloat16 / 50.0;
+
+    printf("%-22s %-6s %-8s %.1e of %.1e; PyTorch in bfloat16 %.1e\n", fixture, name, measure, error, allowed, bfloat16);
+    CHECK_MSG(error <= allowed, "%s %s: %g", fixture, name, error);
+}
+
+static void check_logits(const char *fixture, const char *name, bool in_blocks)
 {
     pali_inputs *inputs = tensors_of(name, "inputs"), *expected = tensors_of(name, "expected");
     pali_outputs *outputs = NULL;
     pali_error *error = NULL;
-    double worst = 0.0;
+    double worst = 0.0, squares = 0.0;
 
     CHECK_OK(pali_model_forward(&outputs, model, inputs, NULL, &error), error);
     const pali_tensor *got = pali_outputs_get(outputs, "logits"), *want = pali_inputs_get(expected, "logits");
-    CHECK(got && want && pali_tensor_count(got) == pali_tensor_count(want));
-    for (int64_t i = 0; got && want && i < pali_tensor_count(want); i++) {
+    bool same_size = got && want && pali_tensor_count(got) == pali_tensor_count(want);
+    CHECK(same_size);
+    for (int64_t i = 0; same_size && i < pali_tensor_count(want); i++) {
         double one = fabs((double)((const float *)got->data)[i] - (double)((const float *)want->data)[i]);
         worst = one <= worst ? worst : one;
+        squares += one * one;
     }
-    double allowed = bfloat16_error(name, int8_inputs ? "rms" : "max_abs") / (int8_inputs ? 1.0 : 100.0);
-    allowed = allowed > 1e-4 ? allowed : 1e-4;
-    printf("%-24s %-8s %.1e of %.1e; PyTorch in bfloat16 %.1e\n", fixture, name, worst, allowed,
-           bfloat16_error(name, "max_abs"));
-    CHECK_MSG(worst <= allowed, "%s %s: %g", fixture, name, worst);
+    if (same_size) {
+        check_error(fixture, name, "max_abs", worst, in_blocks);
+        check_error(fixture, name, "rms", sqrt(squares / (double)pali_tensor_count(want)), in_blocks);
+    }
     pali_outputs_free(outputs);
     pali_inputs_free(expected);
     pali_inputs_free(inputs);
@@ -139,8 +157,8 @@ static void check_fixture(const char *fixture)
     options.int8_head = -1; /* the oracle's is as the file has it */
     CHECK_OK(pali_model_load(&model, folder, &options, &error), error);
     if (model) {
-        check_logits(fixture, "basic");
-        check_logits(fixture, "split");
+        check_logits(fixture, "basic", false);
+        check_logits(fixture, "split", strcmp(fixture, "pg1-all") != 0); /* its tower's four rows are not */
         check_answer(fixture);
     }
     pali_model_free(model);

@@ -91,11 +91,12 @@ static void row_of(float *out, const struct pali__matrix *w, int64_t j)
         pali__to_float(out, (const char *)w->data + (size_t)(j * w->n_in) * width, w->dtype, w->n_in);
         return;
     }
-    for (int64_t k = 0; k < w->n_in; k++) {
-        int64_t group = j * q->n_groups + k / q->group_size;
+    for (int64_t g = 0; g < q->n_groups; g++) {
+        int64_t at = j * q->n_groups + g, end = (g + 1) * q->group_size;
         float scale;
-        pali__to_float(&scale, (const char *)q->scales + (size_t)group * width, q->scale_dtype, 1);
-        out[k] = scale * (float)(code_at(w, j, k) - (q->zero_points ? q->zero_points[group] : 0));
+        pali__to_float(&scale, (const char *)q->scales + (size_t)at * width, q->scale_dtype, 1);
+        for (int64_t k = g * q->group_size; k < end && k < w->n_in; k++)
+            out[k] = scale * (float)(code_at(w, j, k) - (q->zero_points ? q->zero_points[at] : 0));
     }
 }
 
