@@ -28,7 +28,8 @@ PALI_API const char *pali_quantization_scheme_name(pali_quantization_scheme sche
 /** Parts of the network, to be added. Norms, biases and the embedding are never quantized. */
 typedef enum pali_quantization_part {
     PALI_QUANTIZE_DECODER = 1, /**< attention and MLP of the language model */
-    PALI_QUANTIZE_VISION = 2,  /**< attention and MLP of the vision tower */
+    PALI_QUANTIZE_VISION = 2,  /**< attention and MLP of the vision tower; in the weight-only schemes with 8 bits, a scale
+                                    for each output and not packed, because Transformers opens no packed tower */
     PALI_QUANTIZE_PROJECTOR = 4,
     PALI_QUANTIZE_HEAD = 8     /**< a head of its own. One that is tied to the embedding is stored once, as it is; loading
                                     quantizes it to int8 (pali_model_options.int8_head) */
@@ -60,8 +61,9 @@ PALI_API void pali_quantize_options_init(pali_quantize_options *options);
 
 /**
  * Writes the checkpoint directory `in_dir`, in float32, bfloat16 or float16, as the quantized one `out_dir`. Memory is
- * bounded by the largest tensor, but for a calibration, which runs the model. `out_dir` must not exist, or be an empty
- * directory. Everything is written to "out_dir.tmp-PID" beside it, which takes the final name when it is complete and is
+ * bounded by the largest tensor, but for a calibration, which runs the model and holds the rounded matrices until they
+ * are written. Rows that are no multiple of group_size get 8 bits and a scale for each output. `out_dir` must not exist,
+ * or be an empty directory. Everything is written to "out_dir.tmp-PID" beside it, which takes the final name when it is complete and is
  * removed after a failure. Any thread.
  * @return PALI_ERROR_ARGUMENT (an option, or out_dir is not empty), PALI_ERROR_UNSUPPORTED (in_dir is quantized
  * already), PALI_ERROR_IO, PALI_ERROR_FORMAT, PALI_ERROR_SHAPE (calibration inputs that do not fit),
