@@ -91,7 +91,7 @@ class PaliGemmaForConditionalGeneration(Handle):
             adapters: PEFT LoRA directories to add to the weights, a path, a list, or {path: scale}.
             copy_weights: read them into memory of huge pages, which decodes some per cent faster, instead of mapping
                 the files.
-            int8_head: quantize the head to int8 while loading; None: where the checkpoint is quantized, and its head not.
+            int8_head: quantize the head to int8 while loading; None: where the checkpoint is quantized but its head not.
             ignore_memory: load even if the machine has less memory than the model needs (OutOfMemoryError otherwise).
             quantization_config: a TorchAoConfig, which says how it works. A checkpoint that is quantized needs none.
             progress: True for tqdm, or a function of (stage, fraction).
