@@ -9,7 +9,7 @@ at the tokens of the answers that Transformers gives in float32, prompt and answ
 pictures: the Kullback-Leibler divergence of the next token's probabilities from Transformers' in float32, and how often
 the likeliest token is the same. The scores are of answers that each makes itself, over --pictures pictures. Ours are
 `PALIGEMMA forward` and `PALIGEMMA batch` on what `PALIGEMMA quantize` wrote, in float32; torchao's are Transformers' in
-float32.
+float32, with the very numbers of its int4 weights as ordinary matrices and with its own layers in int8.
 
 What was measured is kept in SCRATCH/results.jsonl: a run can be cut into pieces with --only, and the table is made of all
 that is there.
@@ -177,6 +177,7 @@ class Torchao:
         self.model = evaluate.load(TINY / "model", torch.bfloat16 if row.endswith("bfloat16") else torch.float32)[0]
         if scheme:
             torchao_schemes.quantize(self.model.model.language_model.layers, scheme)
+            torchao_schemes.make_dense(self.model.model.language_model.layers)
         if head:  # A matrix of its own: the embedding stays as it is.
             weight = self.model.lm_head.weight.detach().clone()
             self.model.lm_head.weight = torch.nn.Parameter(weight, requires_grad=False)

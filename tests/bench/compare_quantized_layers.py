@@ -2,7 +2,7 @@
 """Single decoder blocks of a large checkpoint, quantized by this library and by torchao: relative errors of the weights,
 of each matrix's outputs and of the block's.
 
-    python compare_quantized_layers.py PALIGEMMA CHECKPOINT_DIR SCRATCH [--layers 0 9 17] [--only SCHEME …]
+    python compare_quantized_layers.py PALIGEMMA CHECKPOINT_DIR SCRATCH [--layers 0 9 17] [--only ROW …] [--decode]
 
 Needs tests/oracle/requirements-quantized.txt, 4 GB of memory and 1.5 GB of disk. A block is cut out of the checkpoint
 (make_random_checkpoint.py's, or any in bfloat16 with the names of the published PaliGemma 1) and stands twice in one of
@@ -12,7 +12,7 @@ Euclidean norms, against PyTorch in float32.
 
 Ours: the weights are read from what `PALIGEMMA quantize` wrote; a matrix's outputs are computed from them in PyTorch,
 inputs rounded to int8 where the scheme says so; the block's come from `PALIGEMMA forward`. torchao's are its own layers
-in PyTorch, all in float32. "last rows" is the block's output for the last 8 tokens when they are run one after another
+in PyTorch, all in float32. With --decode, "last rows" is the block's output for the last 8 tokens when they are run one after another
 behind the others, as decoding does, against PyTorch with the file's dequantized weights in one pass, and beside that
 what PyTorch makes of these weights in bfloat16.
 """
@@ -227,7 +227,7 @@ def measure_layer(options, layer, rows):
         who, scheme = row.split(", ", 1)
         subject = Ours(options, scheme, directory) if who == "ours" else Torchao(scheme, open_plain(directory))
         found, weights = measure(subject, original, x, expected)
-        if who == "ours" and scheme != "int8_dynamic":
+        if options.decode and who == "ours" and scheme != "int8_dynamic":
             found.update(decoding(subject, weights, directory, x))
         with open(options.scratch / "layers.jsonl", "a") as file:
             print(json.dumps({"row": row, "layer": layer, **found}), file=file)
@@ -256,6 +256,7 @@ def main():
     parser.add_argument("scratch", type=pathlib.Path)
     parser.add_argument("--layers", type=int, nargs="*", default=[0, 9, 17])
     parser.add_argument("--only", nargs="+", choices=rows, default=rows)
+    parser.add_argument("--decode", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
