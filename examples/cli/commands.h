@@ -33,8 +33,8 @@ int cmd_embed(int argc, char **argv);
 int report(const pali_error *error);
 int report_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* From catch_interrupt on, the first Ctrl-C only makes interrupted() true, for the callbacks of long calls; a second
- * one ends the program at once. */
+/* From catch_interrupt on, the first Ctrl-C (or SIGTERM, SIGHUP) only makes interrupted() true, for the callbacks of long
+ * calls; a second one ends the program at once. */
 void catch_interrupt(void);
 int interrupted(void);
 

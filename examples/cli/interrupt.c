@@ -20,6 +20,9 @@ void catch_interrupt(void)
     action.sa_flags = (int)SA_RESETHAND;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* so that a file that may grow no more is an error like a full disk */
 }
 
 int interrupted(void) { return seen; }

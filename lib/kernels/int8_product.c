@@ -11,7 +11,8 @@
  *     y[rows, outputs] = sumsᵀ · (scale of the row · scale of the output) + bias
  *
  * Where the processor has AVX-512 VNNI, oneDNN multiplies the rounded rows with blocks of outputs instead, each on one
- * thread, straight from the codes. No sum overflows: 2¹⁴ for each input, and there are fewer than N_IN_MAX.
+ * thread, straight from the codes. No sum overflows: 2¹⁴ for each input, and there are fewer than
+ * PALI__INT8_INPUTS_MAX.
  */
 #include "kernels/int8_product.h"
 
@@ -23,7 +24,6 @@
 #include "kernels/onednn/onednn_gemm.h"
 
 enum {
-    N_IN_MAX = 1 << 17,
     ROWS_MAX = 512,   /* rows that are turned at a time; a multiple of PANEL_MAX */
     PANEL_MAX = 32,   /* the most columns that any kernel takes at a time */
     ROWS_STEP = 8,    /* the last panel is filled up with zeros to a multiple of this many rows */
@@ -340,7 +340,7 @@ pali_status pali__int8_product(const struct pali__compute *compute, float *y, co
                         .panel_rows = compute->kernels->product_columns, .n_pairs = blocks_of(w->n_in, 2)};
     int64_t at_once = rows_at_once(compute, n_rows);
     pali_status status = PALI_OK;
-    assert(w->n_in < N_IN_MAX);
+    assert(w->n_in < PALI__INT8_INPUTS_MAX);
     lay_out(&work, scratch, n_rows);
     work.depth = blocks_of(blocks_of(w->n_in, blocks_of(w->n_in, DEPTH_MAX)), DEPTH_STEP) * DEPTH_STEP;
     for (int64_t first = 0; first < n_rows && status == PALI_OK; first += at_once) {

@@ -129,7 +129,8 @@ static bool rounds_to_int8(const struct pali__matrix *w)
 static bool multiplies_int8(const struct pali__matrix *w)
 {
     const struct pali__quantized *q = &w->quantized;
-    return rounds_to_int8(w) && q->code != PALI__CODE_PACKED4 && q->n_groups == 1 && q->zero_points == NULL;
+    return rounds_to_int8(w) && q->code != PALI__CODE_PACKED4 && q->n_groups == 1 && q->zero_points == NULL &&
+           w->n_in < PALI__INT8_INPUTS_MAX;
 }
 
 /* Has to come before the first dot_rows. */

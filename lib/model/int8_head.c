@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/int8_head.h"
 
+#include <math.h>
+
+#include "core/dtype.h"
 #include "core/memory.h"
 #include "kernels/round_weights.h"
 
@@ -21,6 +24,22 @@ static void widen_rows(const struct pali__compute *compute, float *values, const
                        head->n_in);
 }
 
+/* A row that has a value which is no number, or infinite, gives what is no number, as it would unrounded. */
+static void mark_broken_rows(const struct pali__compute *compute, float *scales, const float *values, int64_t n_rows,
+                             int64_t n)
+{
+    const uint32_t exponent = 0x7f800000u;
+
+#pragma omp parallel for schedule(static) num_threads(compute->n_threads)
+    for (int64_t i = 0; i < n_rows; i++) {
+        uint32_t broken = 0;
+        for (int64_t k = 0; k < n; k++)
+            broken |= (pali__bits_from_float(values[i * n + k]) & exponent) == exponent;
+        if (broken)
+            scales[i] = NAN;
+    }
+}
+
 static pali_status quantize(const struct pali__compute *compute, const struct pali__matrix *head, int8_t *codes,
                             float *scales, float *values, pali__rows_done rows_done, void *user, pali_error **error)
 {
@@ -32,6 +51,7 @@ static pali_status quantize(const struct pali__compute *compute, const struct pa
         widen_rows(compute, values, head, first, n_rows);
         pali__round_weights(compute, &chosen, values, n_rows, head->n_in, codes + first * head->n_in, scales + first,
                             NULL);
+        mark_broken_rows(compute, scales + first, values, n_rows, head->n_in);
         TRY(rows_done(user, n_rows, error));
     }
     return PALI_OK;

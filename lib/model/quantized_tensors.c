@@ -204,7 +204,7 @@ static pali_status fail_without_group(const char *path, const struct pali__setti
 {
     return pali__fail(error, PALI_ERROR_FORMAT, "%s: the file has %s quantized, but %s", path, spec->name,
                       settings->quantization.n_groups ? "no group of quantization_config is for it"
-                                                      : "config.json has no quantization_config");
+                                                      : "config.json has no quantization_config with groups");
 }
 
 pali_status pali__quantized_find(struct pali__quantized_tensors *out, const pali_checkpoint *checkpoint,

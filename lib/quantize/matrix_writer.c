@@ -56,8 +56,8 @@ static pali_status round_rows(struct pali__matrix_writer *writer, struct pali__w
     pali__to_float(writer->values, data, tensor->dtype, n_rows * matrix->n_in);
     if (!all_finite(writer->values, n_rows * matrix->n_in))
         return pali__fail(error, PALI_ERROR_FORMAT,
-                          "%s: tensor %s has an infinite value or one that is no number, which has no place among integers",
-                          writer->rewrite->in_dir, source->name);
+                          "%s: tensor %.*s has an infinite value or one that is no number, which has no place among integers",
+                          writer->rewrite->in_dir, (int)(strstr(source->name, ".weight") - source->name) + 7, source->name);
     pali__round_weights(&writer->compute, &matrix->rounding, writer->values, n_rows, matrix->n_in, writer->codes,
                         (char *)matrix->scales + (size_t)first * scale_size,
                         matrix->zero_points ? matrix->zero_points + first * matrix->n_groups : NULL);

@@ -51,9 +51,11 @@ static pali_status fill_in_options(struct quantizing *job, pali_error **error)
 
     if (options->scheme == 0)
         options->scheme = PALI_INT8_WEIGHT_ONLY;
-    if (options->max_shard_size < 0 || options->threads < 0)
-        return pali__fail(error, PALI_ERROR_ARGUMENT, "%s is negative",
-                          options->threads < 0 ? "threads" : "max_shard_size");
+    if (options->threads < 0 || options->threads > 4096)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "the number of threads should be 0…4096 and is %d",
+                          (int)options->threads);
+    if (options->max_shard_size < 0)
+        return pali__fail(error, PALI_ERROR_ARGUMENT, "max_shard_size is negative");
     if (options->max_shard_size == 0)
         options->max_shard_size = default_shard_size;
     if (options->n_calibration > 0 && !options->calibration)

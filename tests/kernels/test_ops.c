@@ -5,6 +5,7 @@
 
 #include "core/dtype.h"
 #include "core/memory.h"
+#include "kernels/int8_product.h"
 #include "kernels/kernels.h"
 #include "kernels/machine_peak.h"
 #include "kernels/ops.h"
@@ -489,6 +490,38 @@ static void bench(void)
     }
 }
 
+/* Rows rounded to int8, so wide that a sum of all products does not fit into 32 bits, and not quite so wide. */
+static void test_linear_wide_int8(void)
+{
+    enum { ROWS = 13, OUTPUTS = 2 };
+    static const int64_t widths[] = {PALI__INT8_INPUTS_MAX - 1, PALI__INT8_INPUTS_MAX + 9000};
+    struct pali__compute compute;
+    pali__compute_init(&compute, PALI_FLOAT32, 1);
+    for (size_t i = 0; i < 2; i++) {
+        const float scales[OUTPUTS] = {1.0f / 127, 1.0f / 64};
+        int64_t n_in = widths[i];
+        int8_t *codes = malloc((size_t)(OUTPUTS * n_in));
+        float *x = malloc((size_t)(ROWS * n_in) * sizeof *x), y[ROWS * OUTPUTS];
+        struct pali__matrix w = {.data = codes, .dtype = PALI_INT8, .n_out = OUTPUTS, .n_in = n_in,
+                                 .quantized = {.code = PALI__CODE_INT8, .int8_inputs = true, .row_size = n_in,
+                                               .group_size = n_in, .n_groups = 1, .scales = scales,
+                                               .scale_dtype = PALI_FLOAT32}};
+        void *scratch = pali__aligned_malloc(pali__linear_scratch(&compute, ROWS, &w));
+        pali_error *error = NULL;
+        memset(codes, 127, (size_t)(OUTPUTS * n_in));
+        for (int64_t k = 0; k < ROWS * n_in; k++)
+            x[k] = -1.0f;
+        CHECK_OK(pali__linear(&compute, y, x, ROWS, &w, NULL, PALI__STORE, scratch, &error), error);
+        for (int j = 0; j < ROWS * OUTPUTS; j++) { /* -1 becomes -128 or -127 steps of 1/127.5 */
+            double expected = -127.0 * (double)n_in * (double)scales[j % OUTPUTS];
+            CHECK_MSG(fabs(y[j] / expected - 1.0) < 0.005, "%d: %g, not %g", (int)n_in, (double)y[j], expected);
+        }
+        pali__aligned_free(scratch);
+        free(codes);
+        free(x);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (wants_bench(argc, argv))
@@ -498,6 +531,7 @@ int main(int argc, char **argv)
     test_rows_apart();
     test_linear_group();
     test_linear_nothing();
+    test_linear_wide_int8();
     test_linear_spans();
     test_scratch_serves_fewer_rows();
     test_rows();

@@ -95,6 +95,8 @@ static void mistakes(void)
     options.parts = 0;
     options.threads = -1;
     expect_refusal(options, "threads");
+    options.threads = 4097;
+    expect_refusal(options, "0…4096");
     options.threads = 0;
     options.scheme = (pali_quantization_scheme)7;
     expect_refusal(options, "scheme");
@@ -109,6 +111,69 @@ static void mistakes(void)
     CHECK(count_traces() == 1);
 }
 
+/* Sets the first value of a bfloat16 tensor in a checkpoint's only file to what is no number. */
+static void spoil(const char *directory, const char *name)
+{
+    char path[700], header[65536] = "", key[200];
+    unsigned char length[8] = { 0 };
+    size_t size = 0, begin = 0;
+
+    snprintf(path, sizeof path, "%s/model.safetensors", directory);
+    FILE *file = fopen(path, "r+b");
+    CHECK(file && fread(length, 1, sizeof length, file) == sizeof length);
+    for (int i = 0; i < 4; i++)
+        size |= (size_t)length[i] << 8 * i;
+    CHECK(size < sizeof header && fread(header, 1, size, file) == size);
+    snprintf(key, sizeof key, "\"%s\"", name);
+    const char *entry = strstr(header, key), *offsets = entry ? strstr(entry, "\"data_offsets\"") : NULL;
+    CHECK(offsets && sscanf(strchr(offsets, '['), "[%zu", &begin) == 1);
+    CHECK(fseek(file, (long)(sizeof length + size + begin), SEEK_SET) == 0 && fwrite("\xc0\x7f", 1, 2, file) == 2);
+    fclose(file);
+}
+
+static void not_a_number(void)
+{
+    char command[2200], original[512];
+    pali_error *error = NULL;
+
+    choose("pg1-bf16", "spoilt");
+    memcpy(original, source, sizeof original);
+    snprintf(source, sizeof source, "%.300s/spoilt-source", test_scratch());
+    snprintf(command, sizeof command, "rm -rf '%s' && cp -r '%s' '%s' && chmod -R u+w '%s'", source, original, source,
+             source);
+    CHECK(system(command) == 0);
+    spoil(source, "model.language_model.layers.0.mlp.up_proj.weight");
+    CHECK_FAILS(pali_quantize(source, target, NULL, &error), error, PALI_ERROR_FORMAT,
+                "layers.0.mlp.up_proj.weight has an infinite value");
+    CHECK(count_traces() == 1); /* the source alone, whose name begins so too */
+}
+
+/* A head of its own is a matrix like others. */
+static void own_head(void)
+{
+    pali_quantize_options options = PALI_QUANTIZE_OPTIONS_INIT;
+    pali_model_options keep = PALI_MODEL_OPTIONS_INIT;
+    pali_checkpoint *checkpoint = NULL;
+    pali_model *model = NULL;
+    pali_error *error = NULL;
+    int n_heads = 0, n_quantized = 0;
+
+    choose("llama-untied", "own-head");
+    options.parts = PALI_QUANTIZE_HEAD;
+    CHECK_OK(pali_quantize(source, target, &options, &error), error);
+    CHECK_OK(pali_checkpoint_open(&checkpoint, target, &error), error);
+    for (size_t i = 0; i < pali_checkpoint_count(checkpoint); i++) {
+        const char *name = pali_checkpoint_name(checkpoint, i);
+        n_quantized += strstr(name, "weight_packed") != NULL;
+        n_heads += strstr(name, "lm_head.weight_packed") != NULL;
+    }
+    CHECK(n_heads == 1 && n_quantized == 1);
+    pali_checkpoint_free(checkpoint);
+    keep.int8_head = -1;
+    CHECK_OK(pali_model_load(&model, target, &keep, &error), error);
+    pali_model_free(model);
+}
+
 int main(void)
 {
     CHECK(strcmp(pali_quantization_scheme_name(PALI_INT4_WEIGHT_ONLY), "int4_weight_only") == 0);
@@ -117,5 +182,7 @@ int main(void)
     cancelled(PALI_INT4_WEIGHT_ONLY);
     cancelled(PALI_INT8_DYNAMIC);
     mistakes();
+    not_a_number();
+    own_head();
     return test_report("test_quantize");
 }
