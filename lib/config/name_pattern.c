@@ -50,7 +50,7 @@ static void insert(struct parser *parser, int where, enum op op, int32_t x, int3
         return;
     }
     memmove(out->steps + where + 1, out->steps + where, (size_t)(out->n_steps - where) * sizeof *out->steps);
-    out->steps[where] = (struct pali__pattern_step){ op, x, y };
+    out->steps[where] = (struct pali__pattern_step){ (int)op, x, y };
     out->n_steps++;
 }
 
