@@ -118,3 +118,13 @@ void pali__round_weights(const struct pali__compute *compute, const struct pali_
         round_row(&job, w + row * n_in, row, (uint8_t *)codes + row * row_size);
     }
 }
+
+bool pali__all_finite(const float *x, int64_t n)
+{
+    const uint32_t exponent = 0x7f800000u;
+    uint32_t found = 0; /* without a way out of the loop, which the compiler then turns into vectors */
+
+    for (int64_t i = 0; i < n; i++)
+        found |= (pali__bits_from_float(x[i]) & exponent) == exponent;
+    return !found;
+}

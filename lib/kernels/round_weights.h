@@ -21,4 +21,7 @@ struct pali__rounding {
 void pali__round_weights(const struct pali__compute *compute, const struct pali__rounding *rounding, const float *w,
                          int64_t n_rows, int64_t n_in, void *codes, void *scales, int8_t *zero_points);
 
+/* Whether each of n values is a number and not infinite: no other can be rounded. */
+bool pali__all_finite(const float *x, int64_t n);
+
 #endif

@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "core/dtype.h"
 #include "core/memory.h"
 #include "kernels/round_weights.h"
 
@@ -28,16 +27,10 @@ static void widen_rows(const struct pali__compute *compute, float *values, const
 static void mark_broken_rows(const struct pali__compute *compute, float *scales, const float *values, int64_t n_rows,
                              int64_t n)
 {
-    const uint32_t exponent = 0x7f800000u;
-
 #pragma omp parallel for schedule(static) num_threads(compute->n_threads)
-    for (int64_t i = 0; i < n_rows; i++) {
-        uint32_t broken = 0;
-        for (int64_t k = 0; k < n; k++)
-            broken |= (pali__bits_from_float(values[i * n + k]) & exponent) == exponent;
-        if (broken)
+    for (int64_t i = 0; i < n_rows; i++)
+        if (!pali__all_finite(values + i * n, n))
             scales[i] = NAN;
-    }
 }
 
 static pali_status quantize(const struct pali__compute *compute, const struct pali__matrix *head, int8_t *codes,

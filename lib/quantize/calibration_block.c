@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "quantize/calibration_block.h"
 
-#include <math.h>
-
 #include "core/dtype.h"
 #include "core/memory.h"
 #include "quantize/gptq.h"
@@ -66,11 +64,10 @@ static pali_status round_target(const struct pali__calibration_block *block, str
 
     TRY(make_room(rounded, &target->values, error));
     pali__to_float(target->values, target->matrix->data, target->matrix->dtype, rounded->n_out * rounded->n_in);
-    for (int64_t i = 0; i < rounded->n_out * rounded->n_in; i++)
-        if (!isfinite(target->values[i]))
-            return pali__fail(error, PALI_ERROR_FORMAT,
-                              "tensor %s has an infinite value or one that is no number, which has no place among integers",
-                              target->name);
+    if (!pali__all_finite(target->values, rounded->n_out * rounded->n_in))
+        return pali__fail(error, PALI_ERROR_FORMAT,
+                          "tensor %s has an infinite value or one that is no number, which has no place among integers",
+                          target->name);
     TRY(pali__gptq_round(block->compute, &rounded->rounding, factor, target->values, rounded->n_out, rounded->codes,
                          rounded->scales, rounded->zero_points, error));
     target->original = *target->matrix;

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "core/dtype.h"
 #include "core/memory.h"
 
 pali_status pali__matrix_writer_init(struct pali__matrix_writer *writer, struct pali__rewrite *rewrite, int32_t threads,
@@ -35,13 +34,12 @@ void pali__written_matrix_clear(struct pali__written_matrix *matrix)
 
 /* ---- rounding ---- */
 
-static bool all_finite(const float *values, int64_t count)
+/* Of the name that the codes have in the file, what the input calls the matrix. */
+static int weight_name_length(const char *codes_name)
 {
-    uint32_t found = 0;
+    const char *suffix = strstr(codes_name, "_packed");
 
-    for (int64_t i = 0; i < count; i++)
-        found |= (pali__bits_from_float(values[i]) & 0x7f800000u) == 0x7f800000u;
-    return !found;
+    return (int)(suffix ? (size_t)(suffix - codes_name) : strlen(codes_name));
 }
 
 /* The codes of some rows of the matrix, to writer->codes; their scales and zero points into the matrix. */
@@ -54,10 +52,10 @@ static pali_status round_rows(struct pali__matrix_writer *writer, struct pali__w
     const char *data = (const char *)tensor->data + (size_t)(first * matrix->n_in) * pali_dtype_size(tensor->dtype);
 
     pali__to_float(writer->values, data, tensor->dtype, n_rows * matrix->n_in);
-    if (!all_finite(writer->values, n_rows * matrix->n_in))
+    if (!pali__all_finite(writer->values, n_rows * matrix->n_in))
         return pali__fail(error, PALI_ERROR_FORMAT,
                           "%s: tensor %.*s has an infinite value or one that is no number, which has no place among integers",
-                          writer->rewrite->in_dir, (int)(strstr(source->name, ".weight") - source->name) + 7, source->name);
+                          writer->rewrite->in_dir, weight_name_length(source->name), source->name);
     pali__round_weights(&writer->compute, &matrix->rounding, writer->values, n_rows, matrix->n_in, writer->codes,
                         (char *)matrix->scales + (size_t)first * scale_size,
                         matrix->zero_points ? matrix->zero_points + first * matrix->n_groups : NULL);
