@@ -6,7 +6,7 @@
 Needs the packages of tests/oracle/requirements-quantized.txt. The matrices of the checkpoint's first decoder block, with
 random values, multiply one row (decode) and --rows rows (prefill); attention and norms are left out, in torchao's
 favour. Prints, for each scheme, one JSON object: seconds for the block, and what all blocks of the model would take.
-A whole model is not run because that takes ten minutes and more where the processor has no bfloat16 instructions.
+A whole model is not run because a prompt takes minutes where torchao has no kernel for the processor.
 """
 import argparse
 import json
